@@ -1,0 +1,38 @@
+//! Every number of the rules that is a bound, with its unit. What a project may configure is in `policy`.
+
+use std::time::Duration;
+
+/// Longest lifetime of a code, except by email for `recovery` and `address_validation`.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Longest lifetime of an emailed code for `recovery` and `address_validation` (NIST SP 800-63B-4, 4.2.1.2).
+pub const MAX_LIFETIME_EMAIL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Shortest lifetime: below it nobody can read a message and type the code.
+pub const MIN_LIFETIME: Duration = Duration::from_secs(30);
+/// Shortest and longest code, in symbols.
+pub const CODE_LENGTH: std::ops::RangeInclusive<u8> = 4..=10;
+/// Verifications a ledger remembers: the open ones and the latest ended ones.
+pub const MAX_RECENT: usize = 8;
+/// Wrong codes in 24 h that a success does not reset.
+pub const MAX_FAILURES_PER_DAY: usize = 30;
+/// Wrong codes in a row after which only an unlock helps (NIST SP 800-63B-4, 3.2.2).
+pub const MAX_CONSECUTIVE_FAILURES: u16 = 100;
+/// Provider attempts a delivery remembers; the first ones and the latest.
+pub const MAX_ATTEMPTS_KEPT: usize = 12;
+/// How long the node that created a delivery, or claimed it, may work on it alone.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// How long an idempotency record lives.
+pub const IDEMPOTENCY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest `Idempotency-Key`, in bytes.
+pub const MAX_IDEMPOTENCY_KEY: usize = 255;
+/// `metadata`: how many keys, and the characters of a key and of a value.
+pub const MAX_METADATA: (usize, usize, usize) = (20, 40, 500);
+/// Characters of `subject` and `session`.
+pub const MAX_SUBJECT: usize = 255;
+/// Characters of a payee and of a reference.
+pub const MAX_PAYEE: usize = 140;
+/// Largest amount, in minor units: 15 digits.
+pub const MAX_AMOUNT: u64 = 999_999_999_999_999;
+/// How long a proof is valid after it was issued.
+pub const PROOF_LIFETIME: Duration = Duration::from_secs(60);
+/// Characters of an entered code, before it is normalised.
+pub const MAX_ENTERED_CODE: usize = 64;
