@@ -33,7 +33,8 @@ pub struct Email {
 }
 
 impl Email {
-    /// Reads an address; see [`super::Recipient::parse`].
+    /// Reads an address. [`super::Recipient::parse`] is the only caller: it has refused control characters and texts
+    /// over [`EMAIL_MAX_BYTES`] already.
     ///
     /// The domain is mapped to lower-case ASCII (UTS #46 with STD3 rules). The local part keeps its case, because the
     /// receiving server alone knows whether case matters.
@@ -42,10 +43,7 @@ impl Email {
     ///
     /// [`RecipientError::TooLong`], [`RecipientError::NotAnAddress`], [`RecipientError::EmailLocalPart`],
     /// [`RecipientError::EmailLocalPartNotAscii`] or [`RecipientError::EmailDomain`].
-    pub fn parse(input: &str) -> Result<Self, RecipientError> {
-        if input.len() > EMAIL_MAX_BYTES {
-            return Err(RecipientError::TooLong);
-        }
+    pub(super) fn parse(input: &str) -> Result<Self, RecipientError> {
         // The last `@`: an earlier one belongs to a quoted local part, and is refused as such.
         let (local_part, domain) = input.trim().rsplit_once('@').ok_or(RecipientError::NotAnAddress)?;
         check_local_part(local_part)?;

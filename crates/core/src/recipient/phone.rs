@@ -56,7 +56,8 @@ pub enum LineType {
 }
 
 impl Phone {
-    /// Reads a number in international form; see [`super::Recipient::parse`].
+    /// Reads a number in international form. [`super::Recipient::parse`] is the only caller: it has refused control
+    /// characters already.
     ///
     /// Spaces, dashes, dots, parentheses, slashes and invisible characters are dropped, digits of every script are
     /// read, and a trunk zero after the calling code is removed where the numbering plan has one.
@@ -65,7 +66,7 @@ impl Phone {
     ///
     /// [`RecipientError::TooLong`], [`RecipientError::NotAnAddress`], [`RecipientError::PhoneNotInternational`],
     /// [`RecipientError::PhoneCharacter`] or [`RecipientError::PhoneInvalid`].
-    pub fn parse(input: &str) -> Result<Self, RecipientError> {
+    pub(super) fn parse(input: &str) -> Result<Self, RecipientError> {
         if input.len() > PHONE_INPUT_MAX_BYTES {
             return Err(RecipientError::TooLong);
         }

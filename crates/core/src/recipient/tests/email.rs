@@ -1,4 +1,4 @@
-use super::super::{Email, LOCAL_PART_MAX_BYTES};
+use super::super::LOCAL_PART_MAX_BYTES;
 use super::*;
 
 /// What was typed, exact form, folded form, masked form.
@@ -136,7 +136,6 @@ fn domains_that_cannot_receive_mail_are_refused() {
         "xn--a.com",
         "xn--example-.com",
         "\u{202e}moc.elpmaxe",
-        "exa\u{2044}mple.com",
         "a.\u{3002}b",
         "%.com",
         "example\u{a0}.com",
@@ -171,15 +170,15 @@ fn address_may_have_two_hundred_fifty_four_octets() {
     }
     let address = long_address(EMAIL_MAX_BYTES + 1 - short);
     assert_eq!(refusal(&address), RecipientError::TooLong);
-    assert_eq!(Email::parse(&address), Err(RecipientError::TooLong));
 }
 
 #[test]
 fn octets_are_counted_in_the_canonical_form_too() {
-    // 61 + 3 labels of which each grows by punycode: short enough as typed, too long as sent.
-    let address = format!("{}@{}.example", "a".repeat(64), ["ü-ab-cd-ef-gh"; 12].join("."));
-    assert!(address.len() <= EMAIL_MAX_BYTES, "{}", address.len());
-    assert_eq!(refusal(&address), RecipientError::TooLong);
+    // Each label has two octets as typed and seven as sent (`xn--tda`).
+    let address = |labels: usize| format!("{}@{}example", "a".repeat(64), "ü.".repeat(labels));
+    assert_eq!(canonical(&address(22)).len(), 248);
+    assert!(address(23).len() < 150);
+    assert_eq!(refusal(&address(23)), RecipientError::TooLong);
 }
 
 #[test]

@@ -6,8 +6,7 @@ mod phone;
 use proptest::prelude::*;
 
 use super::{
-    Country, EMAIL_MAX_BYTES, InvalidCountry, LineType, PHONE_INPUT_MAX_BYTES, Recipient, RecipientError,
-    RecipientKind,
+    Country, EMAIL_MAX_BYTES, InvalidCountry, PHONE_INPUT_MAX_BYTES, Recipient, RecipientError, RecipientKind,
 };
 
 fn recipient(input: &str) -> Recipient {
@@ -108,11 +107,22 @@ fn every_refusal_has_its_own_sentence() {
     assert_eq!(sentences.len(), all.len());
 }
 
+/// Existing numbers with other last digits, and sometimes with a trunk prefix after the calling code.
+fn near_phone_numbers() -> impl Strategy<Value = String> {
+    let number = proptest::sample::select(phone::NUMBERS);
+    let trunk = proptest::sample::select(vec!["", "", "", "0", "00", "1", "8", "15", "9"]);
+    (number, trunk, "[0-9]{0,6}").prop_map(|((_, e164, .., masked), trunk, end)| {
+        let calling_code = masked.find('•').unwrap_or_default();
+        let kept = e164.len().saturating_sub(end.len()).max(calling_code);
+        format!("{}{trunk}{}{end}", &e164[..calling_code], &e164[calling_code..kept])
+    })
+}
+
 /// Texts that get deep into the parsers more often than arbitrary ones do.
 fn near_addresses() -> impl Strategy<Value = String> {
     prop_oneof![
         "[+＋]?[0-9٠-٩０-９ ().\u{200e}-]{0,24}",
-        "\\+(1|7|39|44|48|49|52|54|55|61|81|86|225|247|690|800|883)[0-9]{3,13}",
+        near_phone_numbers(),
         "[a-zA-Z0-9+.!#'_-]{1,12}@[a-zA-Z0-9.-]{1,16}\\.[a-z]{2,5}",
         "[a-zA-Z0-9+.]{1,12}@[\\PC]{1,16}\\.[\\PC]{1,8}",
         "[a-z+.]{1,6}@xn--[a-z0-9-]{1,12}\\.(com|xn--p1ai|xn--[a-z0-9]{1,8})",
@@ -164,17 +174,15 @@ proptest! {
     #[test]
     fn refusals_do_not_repeat_the_input(input in "[a-z]{4}[0-9]{4}[A-Z]{4}@?[a-z0-9._]{0,9}") {
         if let Err(error) = Recipient::parse(&input) {
-            prop_assert!(!error.to_string().contains(&input));
-            prop_assert!(!format!("{error:?}").contains(&input));
+            let shown = format!("{error} {error:?}");
+            prop_assert!(!shown.contains(&input), "{shown}");
         }
     }
 
     #[test]
-    fn a_digit_string_behind_a_plus_keeps_its_digits_or_is_rewritten_to_a_fixpoint(digits in "[1-9][0-9]{6,14}") {
-        if let Ok(recipient) = Recipient::parse(&format!("+{digits}")) {
-            prop_assert!(recipient.canonical().len() <= 16);
-            prop_assert!(recipient.line_type() != Some(LineType::Other) || recipient.country().is_some()
-                || recipient.canonical().starts_with("+8"));
+    fn e164_has_at_most_fifteen_digits(digits in "[1-9][0-9]{6,19}") {
+        if let Ok(phone) = Recipient::parse(&format!("+{digits}")) {
+            prop_assert!(phone.canonical().len() <= 16, "{}", phone.canonical());
         }
     }
 }
