@@ -209,9 +209,13 @@ mod tests {
     #[test]
     fn other_spellings_are_refused() {
         let id = KeyId::new(Timestamp::from_millis(1), [7; 10]).to_string();
-        for wrong in
-            [id.to_uppercase(), id[..29].to_owned(), format!("{id}0"), id.replace("key_", "vrf_"), String::new()]
-        {
+        for wrong in [
+            id.to_uppercase(),
+            id[..29].to_owned(),
+            format!("{id}0"),
+            id.replace("key_", "vrf_"),
+            String::new(),
+        ] {
             assert!(wrong.parse::<KeyId>().is_err(), "{wrong}");
         }
         assert!("key_8zzzzzzzzzzzzzzzzzzzzzzzzz".parse::<KeyId>().is_err(), "more than 128 bits");

@@ -1,3 +1,25 @@
-//! placeholder
+//! The rules of Countersign: values in, (new state, effects, answer) out.
+//!
+//! Nothing here does I/O, waits, reads a clock, draws randomness or logs; time and entropy are arguments. The crate
+//! declares the port ([`store::Store`]) that engines implement and the pure loop ([`batch::run`]) they share.
 
+pub mod admission;
+pub mod batch;
+pub mod command;
+pub mod decide;
+pub mod delivery;
+pub mod ids;
+pub mod journal;
+pub mod keys;
+pub mod ledger;
+pub mod limits;
+pub mod policy;
 pub mod recipient;
+pub mod refusal;
+pub mod routing;
+pub mod scenario;
+pub mod store;
+pub mod tenancy;
+pub mod tenant;
+pub mod time;
+pub mod verification;

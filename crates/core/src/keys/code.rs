@@ -189,7 +189,10 @@ pub fn normalise(entered: &str, format: CodeFormat) -> Result<Code, Malformed> {
 
 fn is_separator(character: char) -> bool {
     character.is_whitespace()
-        || matches!(character, '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
+        || matches!(
+            character,
+            '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}'
+        )
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
         || character == '\u{feff}'
 }
@@ -206,9 +209,15 @@ mod tests {
 
     #[test]
     fn people_may_spell_a_code_as_they_like() {
-        for spelling in
-            ["012345", " 012 345\n", "012-345", "٠١٢٣٤٥", "０１２３４５", "0\u{200b}12345\u{feff}", "012\u{2013}345"]
-        {
+        for spelling in [
+            "012345",
+            " 012 345\n",
+            "012-345",
+            "٠١٢٣٤٥",
+            "０１２３４５",
+            "0\u{200b}12345\u{feff}",
+            "012\u{2013}345",
+        ] {
             assert_eq!(read(spelling, SIX).as_deref(), Ok("012345"), "{spelling:?}");
         }
         let crockford = CodeFormat { length: 6, alphabet: Alphabet::Crockford };

@@ -1,0 +1,158 @@
+//! Limits that are kept in memory per node: starts per client address. Bounded, and closed when memory is short.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::recipient::Country;
+use crate::time::Timestamp;
+
+/// Starts per address and hour.
+pub const STARTS_PER_HOUR: usize = 20;
+/// Countries per address and day.
+pub const COUNTRIES_PER_DAY: usize = 3;
+/// Addresses that are remembered at once.
+pub const MAX_ADDRESSES: usize = 100_000;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A client network: an IPv4 address, or the /64 of an IPv6 one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// One address.
+    V4([u8; 4]),
+    /// The first 64 bits.
+    V6([u8; 8]),
+}
+
+impl Network {
+    /// The network of an address; an IPv4 address written as IPv6 is the IPv4 one.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let mut prefix = [0; 8];
+                prefix.copy_from_slice(&address.octets()[..8]);
+                Self::V6(prefix)
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    starts: Vec<Timestamp>,
+    countries: Vec<(Country, Timestamp)>,
+}
+
+/// Starts per network and tenant, of this node.
+#[derive(Debug)]
+pub struct Admission<K> {
+    seen: HashMap<(K, Network), Seen>,
+    most: usize,
+}
+
+impl<K: Copy + Eq + Hash> Admission<K> {
+    /// Remembers at most `most` networks.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { seen: HashMap::new(), most }
+    }
+
+    /// Takes a start, or says from when on one may be taken. When memory is full of networks that still count,
+    /// an unknown one is refused rather than let through.
+    pub fn take(
+        &mut self,
+        key: K,
+        network: Network,
+        country: Option<Country>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let known = self.seen.contains_key(&(key, network));
+        if !known && self.seen.len() >= self.most {
+            self.seen.retain(|_, seen| !seen.forgettable(now));
+            if self.seen.len() >= self.most {
+                return Some(now.plus(HOUR));
+            }
+        }
+        self.seen.entry((key, network)).or_default().take(country, now)
+    }
+}
+
+impl Seen {
+    fn forgettable(&self, now: Timestamp) -> bool {
+        self.starts.iter().all(|at| now.since(*at) >= HOUR)
+            && self.countries.iter().all(|(_, at)| now.since(*at) >= DAY)
+    }
+
+    fn take(&mut self, country: Option<Country>, now: Timestamp) -> Option<Timestamp> {
+        self.starts.retain(|at| now.since(*at) < HOUR);
+        self.countries.retain(|(_, at)| now.since(*at) < DAY);
+        if self.starts.len() >= STARTS_PER_HOUR {
+            return self.starts.first().map(|at| at.plus(HOUR));
+        }
+        if let Some(country) = country {
+            let known = self.countries.iter().position(|(known, _)| *known == country);
+            match known {
+                Some(known) => self.countries[known].1 = now,
+                None if self.countries.len() >= COUNTRIES_PER_DAY => {
+                    return self.countries.iter().map(|(_, at)| at.plus(DAY)).min();
+                }
+                None => self.countries.push((country, now)),
+            }
+        }
+        self.starts.push(now);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn twenty_starts_an_hour_and_not_twenty_one() {
+        let mut admission = Admission::new(10);
+        let network = Network::of([203, 0, 113, 9].into());
+        for n in 0..20 {
+            assert_eq!(admission.take(0, network, None, at(n)), None);
+        }
+        assert_eq!(admission.take(0, network, None, at(20)), Some(at(3600)));
+        assert_eq!(admission.take(1, network, None, at(20)), None, "another tenant");
+        assert_eq!(admission.take(0, network, None, at(3600)), None);
+    }
+
+    #[test]
+    fn three_countries_a_day_and_not_four() {
+        let mut admission = Admission::new(10);
+        let network = Network::of("2001:db8::1".parse().unwrap());
+        for (n, country) in ["PL", "DE", "FR", "PL"].into_iter().enumerate() {
+            assert_eq!(admission.take(0, network, country.parse().ok(), at(n as i64)), None);
+        }
+        let neighbour = Network::of("2001:db8::ffff".parse().unwrap());
+        assert_eq!(admission.take(0, neighbour, "ES".parse().ok(), at(9)), Some(at(86_401)));
+    }
+
+    #[test]
+    fn a_full_memory_refuses_strangers_until_something_is_forgettable() {
+        let mut admission = Admission::new(2);
+        let network = |n: u8| Network::of([10, 0, 0, n].into());
+        assert_eq!(admission.take(0, network(1), None, at(0)), None);
+        assert_eq!(admission.take(0, network(2), None, at(1)), None);
+        assert_eq!(admission.take(0, network(3), None, at(2)), Some(at(3602)));
+        assert_eq!(admission.take(0, network(1), None, at(2)), None, "a known one goes on");
+        assert_eq!(admission.take(0, network(3), None, at(3601)), None);
+    }
+
+    #[test]
+    fn mapped_addresses_are_the_ipv4_ones() {
+        assert_eq!(Network::of("::ffff:1.2.3.4".parse().unwrap()), Network::of([1, 2, 3, 4].into()));
+    }
+}

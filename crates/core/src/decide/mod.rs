@@ -1,0 +1,209 @@
+//! The decisions. Each is a pure function of the request, the ledger, the time and the keys.
+
+mod check;
+mod create;
+mod resend;
+mod sent;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::command::{Answer, Command, Effects, Request, Snapshot};
+use crate::delivery::Delivery;
+use crate::ids::{DeliveryId, EntryId, VerificationId};
+use crate::journal::{Entry, Event};
+use crate::keys::Keys;
+use crate::ledger::RecipientRow;
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+use crate::verification::{Channel, Report, Status, Verification};
+
+/// What a decision stands on: one recipient, and those of its rows the command needs.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// The row; `None` before the first verification of a recipient.
+    pub recipient: Option<RecipientRow>,
+    /// The named verification, and the open or recent ones when needed.
+    pub verifications: BTreeMap<VerificationId, Verification>,
+    /// Deliveries of the named verification.
+    pub deliveries: BTreeMap<DeliveryId, Delivery>,
+}
+
+/// Decides one command. The only way anything is ever created, approved or ended.
+#[must_use]
+pub fn decide(request: &Request, ledger: &Ledger, now: Timestamp, keys: &Keys) -> (Effects, Answer) {
+    let turn = Turn { request, ledger, now: now.plus(request.clock_ahead), committed_at: now, keys };
+    match &request.command {
+        Command::Create(create) => create::create(&turn, create),
+        Command::Check(check) => check::check(&turn, check),
+        Command::Resend(id, channel) => resend::resend(&turn, *id, *channel),
+        Command::Cancel(id) => cancel(&turn, *id),
+        Command::Expire(id) => expire(&turn, *id),
+        Command::Report(id, report) => note_report(&turn, *id, *report),
+        Command::Sent(sent) => sent::sent(&turn, sent),
+    }
+}
+
+/// One command on its ledger, at one instant.
+struct Turn<'a> {
+    request: &'a Request,
+    ledger: &'a Ledger,
+    /// The instant as the tenant sees it: the test clock may be ahead.
+    now: Timestamp,
+    /// The instant of the commit.
+    committed_at: Timestamp,
+    keys: &'a Keys,
+}
+
+impl Turn<'_> {
+    /// The named verification with the ledger row, if it is this tenant's.
+    fn find(&self, id: VerificationId) -> Option<(Verification, RecipientRow)> {
+        let verification = self.ledger.verifications.get(&id)?;
+        (verification.tenant == self.request.tenant)
+            .then(|| Some((verification.clone(), self.ledger.recipient.clone()?)))?
+    }
+
+    /// A journal entry for a change of this command. `nth` keeps the ids of one decision apart.
+    fn entry(&self, nth: usize, event: Event, verification: Option<&Verification>) -> Entry {
+        let mut random = self.request.entropy.ids[7];
+        random[9] = random[9].wrapping_add(u8::try_from(nth).unwrap_or(u8::MAX));
+        Entry {
+            id: EntryId::new(self.committed_at, random),
+            tenant: self.request.tenant,
+            at: self.committed_at,
+            actor: self.request.actor,
+            request: self.request.request_id,
+            recipient: verification.map(|verification| verification.recipient),
+            verification: verification.map(|verification| verification.id),
+            delivery: None,
+            event,
+        }
+    }
+
+    fn snapshot(&self, verification: &Verification, row: &RecipientRow) -> Snapshot {
+        let of_it = self.ledger.deliveries.values().filter(|known| known.verification == verification.id);
+        self.snapshot_with(verification, row, of_it.max_by_key(|delivery| delivery.id).cloned())
+    }
+
+    fn snapshot_with(
+        &self,
+        verification: &Verification,
+        row: &RecipientRow,
+        delivery: Option<Delivery>,
+    ) -> Snapshot {
+        snapshot(self.request, verification, row, delivery, self.now)
+    }
+
+    fn refuse(&self, refusal: Refusal, verification: &Verification, row: &RecipientRow) -> (Effects, Answer) {
+        let snapshot = self.snapshot(verification, row);
+        (Effects::default(), Answer::Refused(refusal, Some(Box::new(snapshot))))
+    }
+
+    /// Ends a verification that is still pending, in `effects`, with its entry.
+    fn end(&self, effects: &mut Effects, mut verification: Verification, row: &mut RecipientRow, to: Status) {
+        row.close(verification.id);
+        verification.status = to;
+        verification.ended_at = Some(self.now);
+        effects.journal.push(self.entry(effects.journal.len(), Event::Ended(to), Some(&verification)));
+        effects.verifications.push(verification);
+    }
+}
+
+/// What answers show of a verification at `now`.
+#[must_use]
+pub fn snapshot(
+    request: &Request,
+    verification: &Verification,
+    row: &RecipientRow,
+    delivery: Option<Delivery>,
+    now: Timestamp,
+) -> Snapshot {
+    show(&request.policy, request.limits_apply, verification, row, delivery, now)
+}
+
+/// The same for readers, who have no command.
+#[must_use]
+pub fn show(
+    policy: &crate::policy::Policy,
+    limits_apply: bool,
+    verification: &Verification,
+    row: &RecipientRow,
+    delivery: Option<Delivery>,
+    now: Timestamp,
+) -> Snapshot {
+    let open = verification.status_at(now) == Status::Pending && verification.channel != Channel::Own;
+    let remaining = match (open, limits_apply) {
+        (false, _) => 0,
+        (true, true) => row.sends_remaining(policy, verification.lane, now),
+        (true, false) => policy.sends.0.saturating_sub(usize::from(verification.sends)).max(1),
+    };
+    let spaced = verification.last_send_at.map(|last| last.plus(policy.spacing_after(verification.sends)));
+    let windowed = row.send_allowed_at(policy, verification.lane, now).filter(|_| limits_apply);
+    Snapshot {
+        verification: Verification { status: verification.status_at(now), ..verification.clone() },
+        delivery,
+        sends_remaining: u8::try_from(remaining).unwrap_or(u8::MAX),
+        next_resend_at: spaced.max(windowed).filter(|at| open && *at < verification.expires_at),
+        at: now,
+        data_key: Some((row.id, row.data_key.clone())),
+    }
+}
+
+/// Why nothing can be done with a verification in an end state; `None` while it is pending.
+fn ended(status: Status) -> Option<Refusal> {
+    match status {
+        Status::Pending => None,
+        Status::Approved => Some(Refusal::AlreadyApproved),
+        Status::MaxAttempts => Some(Refusal::MaxAttempts),
+        Status::Undeliverable => Some(Refusal::Undeliverable),
+        Status::Expired => Some(Refusal::Expired),
+        Status::CanceledByCustomer | Status::Superseded | Status::BindingChanged => Some(Refusal::Canceled),
+        Status::Blocked(block) => Some(Refusal::Blocked(block)),
+    }
+}
+
+fn not_found() -> (Effects, Answer) {
+    (Effects::default(), Answer::Refused(Refusal::NotFound, None))
+}
+
+fn cancel(turn: &Turn<'_>, id: VerificationId) -> (Effects, Answer) {
+    let Some((verification, mut row)) = turn.find(id) else { return not_found() };
+    if let Some(refusal) = ended(verification.status_at(turn.now)) {
+        return turn.refuse(refusal, &verification, &row);
+    }
+    end_alone(turn, verification, &mut row, Status::CanceledByCustomer)
+}
+
+fn expire(turn: &Turn<'_>, id: VerificationId) -> (Effects, Answer) {
+    let Some((verification, mut row)) = turn.find(id) else { return not_found() };
+    if verification.status != Status::Pending || turn.now < verification.expires_at {
+        return turn.refuse(Refusal::StateConflict, &verification, &row);
+    }
+    end_alone(turn, verification, &mut row, Status::Expired)
+}
+
+fn end_alone(
+    turn: &Turn<'_>,
+    verification: Verification,
+    row: &mut RecipientRow,
+    to: Status,
+) -> (Effects, Answer) {
+    let mut effects = Effects::default();
+    turn.end(&mut effects, verification, row, to);
+    effects.recipient = Some(row.clone());
+    let snapshot = turn.snapshot(&effects.verifications[0], row);
+    (effects, Answer::Done(Box::new(snapshot)))
+}
+
+fn note_report(turn: &Turn<'_>, id: VerificationId, report: Report) -> (Effects, Answer) {
+    let Some((mut verification, row)) = turn.find(id) else { return not_found() };
+    let mut effects = Effects::default();
+    if verification.report != Some(report) {
+        verification.report = Some(report);
+        effects.journal.push(turn.entry(0, Event::Reported(report), Some(&verification)));
+        effects.verifications.push(verification.clone());
+    }
+    let snapshot = turn.snapshot(&verification, &row);
+    (effects, Answer::Done(Box::new(snapshot)))
+}

@@ -1,0 +1,88 @@
+//! Resend: the same code again (or, by policy, a new one), never a longer life and never more tries.
+
+use super::create::reserve_send;
+use super::{Turn, ended, not_found};
+use crate::command::{Answer, Effects};
+use crate::ids::VerificationId;
+use crate::journal::Event;
+use crate::keys::open;
+use crate::ledger::RecipientRow;
+use crate::recipient::Recipient;
+use crate::refusal::Refusal;
+use crate::scenario::Scenario;
+use crate::tenant::Mode;
+use crate::verification::{Channel, Private, Verification};
+
+pub(super) fn resend(turn: &Turn<'_>, id: VerificationId, wished: Option<Channel>) -> (Effects, Answer) {
+    let Some((mut verification, mut row)) = turn.find(id) else { return not_found() };
+    if let Some(refusal) = ended(verification.status_at(turn.now)) {
+        return turn.refuse(refusal, &verification, &row);
+    }
+    if verification.channel == Channel::Own && wished.is_none_or(|channel| channel == Channel::Own) {
+        let snapshot = turn.snapshot(&verification, &row);
+        return (Effects::default(), Answer::Done(Box::new(snapshot)));
+    }
+    let (channel, route) = match way(turn, &verification, &row, wished) {
+        Ok(way) => way,
+        Err(refusal) => return turn.refuse(refusal, &verification, &row),
+    };
+    let rotated = turn.request.policy.rotate_on_resend;
+    if rotated {
+        verification.generation = verification.generation.saturating_add(1);
+    }
+    let delivery = reserve_send(turn, &mut verification, &mut row, channel, route.clone());
+    let snapshot = turn.snapshot_with(&verification, &row, Some(delivery.clone()));
+    let effects = Effects {
+        journal: vec![turn.entry(0, Event::Resent { channel, rotated, route }, Some(&verification))],
+        verifications: vec![verification],
+        deliveries: vec![delivery],
+        recipient: Some(row),
+    };
+    (effects, Answer::Done(Box::new(snapshot)))
+}
+
+/// The channel and the providers of the next send, or why there is none now.
+fn way(
+    turn: &Turn<'_>,
+    verification: &Verification,
+    row: &RecipientRow,
+    wished: Option<Channel>,
+) -> Result<(Channel, Vec<String>), Refusal> {
+    let policy = &turn.request.policy;
+    let channel = wished.unwrap_or(verification.channel);
+    if !verification.channels_available.contains(&channel) {
+        return Err(Refusal::CannotReceive);
+    }
+    if !policy.allows_channel(channel, verification.purpose) {
+        return Err(Refusal::ChannelNotAllowed);
+    }
+    if turn.request.limits_apply {
+        let spaced =
+            verification.last_send_at.map(|last| last.plus(policy.spacing_after(verification.sends)));
+        if let Some(at) = spaced.filter(|at| turn.now < *at) {
+            return Err(Refusal::ResendTooSoon(at));
+        }
+        if let Some(at) = row.send_allowed_at(policy, verification.lane, turn.now) {
+            return Err(Refusal::RecipientRateLimited(at));
+        }
+    }
+    let mode = verification.tenant.mode;
+    if mode == Mode::Test
+        && let Some(scenario) = scenario(turn, verification, row)
+    {
+        return Ok((channel, scenario.providers()));
+    }
+    let providers = turn.request.routes.providers(mode, channel, verification.country());
+    if providers.is_empty() {
+        return Err(Refusal::NoRoute);
+    }
+    Ok((channel, providers.into_iter().map(str::to_owned).collect()))
+}
+
+/// The scenario a test verification plays, by its sealed number.
+fn scenario(turn: &Turn<'_>, verification: &Verification, row: &RecipientRow) -> Option<Scenario> {
+    let data_key = row.open_data_key(turn.keys)?;
+    let plain = open(&data_key, &verification.sealed_for(), row.data_key.root, &verification.sealed)?;
+    let private: Private = minicbor::decode(&plain).ok()?;
+    Scenario::of(&Recipient::parse(&private.to).ok()?)
+}

@@ -1,0 +1,83 @@
+//! The scenario numbers of test mode: each provokes one outcome, so that every branch of an app can be tested.
+
+use crate::recipient::Recipient;
+use crate::routing::TEST_OUTBOX;
+
+/// What a scenario number provokes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// `…0001`: refused as invalid.
+    RecipientInvalid,
+    /// `…0002`: no route.
+    NoRoute,
+    /// `…0003`: the country is not allowed.
+    CountryNotAllowed,
+    /// `…0004`: on a block list.
+    BlockedByList,
+    /// `…0006`: delivered.
+    Delivered,
+    /// `…0009`: cannot receive text messages; voice can.
+    NoSms,
+    /// `…0010`: taken, never delivered.
+    NeverDelivered,
+    /// `…0011`: delivered 20 seconds late.
+    Late,
+    /// `…0012`: the first provider fails, the second delivers.
+    FailsOver,
+    /// `…0014`: ends at once with too many tries.
+    MaxAttemptsAtOnce,
+    /// `…0015`: expires at once.
+    ExpiresAtOnce,
+    /// `…0016`: taken, then reported undelivered.
+    Undelivered,
+}
+
+/// The providers that exist only in scenarios: what the delivery worker does with each is in its name.
+pub mod providers {
+    /// Takes the message and loses it.
+    pub const LOSES: &str = "test_loses";
+    /// Delivers 20 seconds late.
+    pub const LATE: &str = "test_late";
+    /// Fails with a provider's fault.
+    pub const FAILS: &str = "test_fails";
+    /// Takes the message, then reports that it did not arrive.
+    pub const UNDELIVERED: &str = "test_undelivered";
+}
+
+impl Scenario {
+    /// All of them with the last four digits of their number.
+    pub const ALL: [(u16, Self); 12] = [
+        (1, Self::RecipientInvalid),
+        (2, Self::NoRoute),
+        (3, Self::CountryNotAllowed),
+        (4, Self::BlockedByList),
+        (6, Self::Delivered),
+        (9, Self::NoSms),
+        (10, Self::NeverDelivered),
+        (11, Self::Late),
+        (12, Self::FailsOver),
+        (14, Self::MaxAttemptsAtOnce),
+        (15, Self::ExpiresAtOnce),
+        (16, Self::Undelivered),
+    ];
+
+    /// The scenario of a recipient: `+1500555` and four digits.
+    #[must_use]
+    pub fn of(recipient: &Recipient) -> Option<Self> {
+        let number: u16 = recipient.canonical().strip_prefix("+1500555")?.parse().ok()?;
+        Self::ALL.iter().find(|(known, _)| *known == number).map(|(_, scenario)| *scenario)
+    }
+
+    /// The providers a message of this scenario is handed to, in order.
+    #[must_use]
+    pub fn providers(self) -> Vec<String> {
+        let names: &[&str] = match self {
+            Self::NeverDelivered => &[providers::LOSES],
+            Self::Late => &[providers::LATE],
+            Self::FailsOver => &[providers::FAILS, TEST_OUTBOX],
+            Self::Undelivered => &[providers::UNDELIVERED],
+            _ => &[TEST_OUTBOX],
+        };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! Who a request belongs to: project and mode, together part of every key, counter and index.
+
+use minicbor::{Decode, Encode};
+
+use crate::ids::ProjectId;
+
+/// Live sends reach people; test sends reach the outbox only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Mode {
+    /// Nothing leaves the machine.
+    #[n(0)]
+    Test,
+    /// Messages go to providers.
+    #[n(1)]
+    Live,
+}
+
+impl Mode {
+    /// The byte that stands for it in derived values.
+    #[must_use]
+    pub const fn tag(self) -> u8 {
+        match self {
+            Self::Test => 0,
+            Self::Live => 1,
+        }
+    }
+
+    /// `livemode` in answers.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Live)
+    }
+}
+
+/// A project in one of its two modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Tenant {
+    /// The project.
+    #[n(0)]
+    pub project: ProjectId,
+    /// Its mode.
+    #[n(1)]
+    pub mode: Mode,
+}
+
+impl Tenant {
+    /// Seventeen bytes that sort a tenant's rows together: the project's id and the mode.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 17] {
+        let mut bytes = [0; 17];
+        bytes[..16].copy_from_slice(self.project.as_bytes());
+        bytes[16] = self.mode.tag();
+        bytes
+    }
+}

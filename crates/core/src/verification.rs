@@ -1,0 +1,444 @@
+//! A verification: one attempt to prove control of a recipient. Its states, what it is bound to, what is sealed in it.
+
+use minicbor::{Decode, Encode};
+
+use crate::ids::{RecipientId, VerificationId};
+use crate::keys::{CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor, length_prefixed_all, sha256};
+use crate::limits;
+use crate::recipient::{Country, RecipientKind};
+use crate::tenant::Tenant;
+use crate::time::Timestamp;
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $n:literal $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        #[cbor(index_only)]
+        pub enum $name { $($(#[$vdoc])* #[n($n)] $variant),+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Its name in the API.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The one with this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == name)
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named!(
+    /// What a success may be used for.
+    Purpose {
+        /// Signing in, or a second step of it.
+        0 Authentication = "authentication",
+        /// Proving that an address belongs to the person.
+        1 AddressValidation = "address_validation",
+        /// Getting back into an account.
+        2 Recovery = "recovery",
+        /// Approving one transaction; bound to its amount and payee.
+        3 Transaction = "transaction",
+    }
+);
+
+named!(
+    /// How a code travels.
+    Channel {
+        /// Text message.
+        0 Sms = "sms",
+        /// Spoken call.
+        1 Voice = "voice",
+        /// WhatsApp message.
+        2 Whatsapp = "whatsapp",
+        /// Mail.
+        3 Email = "email",
+        /// The customer delivers it; the code is in the answer.
+        4 Own = "self",
+    }
+);
+
+impl Channel {
+    /// Whether it can reach this kind of recipient.
+    #[must_use]
+    pub const fn reaches(self, kind: RecipientKind) -> bool {
+        match (self, kind) {
+            (Self::Own, _) | (Self::Email, RecipientKind::Email) => true,
+            (Self::Email, RecipientKind::Phone) | (_, RecipientKind::Email) => false,
+            (Self::Sms | Self::Voice | Self::Whatsapp, RecipientKind::Phone) => true,
+        }
+    }
+}
+
+named!(
+    /// Whether the customer knows the person's device. Failures of strangers never lock out the known one.
+    Lane {
+        /// A stranger, as far as anyone knows.
+        0 Open = "open",
+        /// `context.trusted`, from a secret key.
+        1 Known = "known",
+    }
+);
+
+named!(
+    /// Why a verification was never sent.
+    Block {
+        /// The project does not send to this country.
+        0 Country = "country_not_allowed",
+        /// The recipient is on a list.
+        1 List = "blocked_by_list",
+    }
+);
+
+/// Where a verification stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(flat)]
+pub enum Status {
+    /// Waiting for the code.
+    #[n(0)]
+    Pending,
+    /// The code was right.
+    #[n(1)]
+    Approved,
+    /// Too many wrong codes.
+    #[n(2)]
+    MaxAttempts,
+    /// Every route refused at once.
+    #[n(3)]
+    Undeliverable,
+    /// Its time ran out.
+    #[n(4)]
+    Expired,
+    /// The customer called it off.
+    #[n(5)]
+    CanceledByCustomer,
+    /// A later one took its place.
+    #[n(6)]
+    Superseded,
+    /// A check named another transaction.
+    #[n(7)]
+    BindingChanged,
+    /// Never sent.
+    #[n(8)]
+    Blocked(#[n(0)] Block),
+}
+
+impl Status {
+    /// `status` in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::MaxAttempts | Self::Undeliverable => "failed",
+            Self::Expired => "expired",
+            Self::CanceledByCustomer | Self::Superseded | Self::BindingChanged => "canceled",
+            Self::Blocked(_) => "blocked",
+        }
+    }
+
+    /// `reason` in the API.
+    #[must_use]
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Pending | Self::Approved | Self::Expired => None,
+            Self::MaxAttempts => Some("max_attempts"),
+            Self::Undeliverable => Some("undeliverable"),
+            Self::CanceledByCustomer => Some("by_customer"),
+            Self::Superseded => Some("superseded"),
+            Self::BindingChanged => Some("binding_changed"),
+            Self::Blocked(block) => Some(block.as_str()),
+        }
+    }
+}
+
+/// An amount, who gets it and what for; part of the code by construction (PSD2 RTS, Article 5).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Transaction {
+    /// In minor units of the currency.
+    #[n(0)]
+    pub amount: u64,
+    /// ISO 4217 code, three capitals.
+    #[n(1)]
+    pub currency: String,
+    /// Who gets it, white space collapsed.
+    #[n(2)]
+    pub payee: String,
+    /// What for.
+    #[n(3)]
+    pub reference: Option<String>,
+}
+
+impl Transaction {
+    /// The canonical form, or the name of the field that is wrong.
+    ///
+    /// # Errors
+    /// The field's name when the amount is too large, the currency not three letters, or a text empty or too long.
+    pub fn new(
+        amount: u64,
+        currency: &str,
+        payee: &str,
+        reference: Option<&str>,
+    ) -> Result<Self, &'static str> {
+        if amount > limits::MAX_AMOUNT {
+            return Err("transaction.amount");
+        }
+        if currency.len() != 3 || !currency.bytes().all(|letter| letter.is_ascii_alphabetic()) {
+            return Err("transaction.currency");
+        }
+        let reference = match reference {
+            Some(text) => Some(collapse(text).ok_or("transaction.reference")?),
+            None => None,
+        };
+        Ok(Self {
+            amount,
+            currency: currency.to_ascii_uppercase(),
+            payee: collapse(payee).ok_or("transaction.payee")?,
+            reference,
+        })
+    }
+
+    fn digest(&self, keys: &Keys, root: RootId) -> Option<Digest> {
+        let reference = self.reference.as_deref().unwrap_or_default();
+        let amount = self.amount.to_be_bytes();
+        keys.fingerprint(
+            root,
+            &[
+                b"transaction/v1",
+                &amount,
+                self.currency.as_bytes(),
+                self.payee.as_bytes(),
+                reference.as_bytes(),
+            ],
+        )
+    }
+}
+
+/// White space collapsed to single spaces; `None` when nothing, too much or a control character is there.
+fn collapse(text: &str) -> Option<String> {
+    let collapsed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let length = collapsed.chars().count();
+    let fine = (1..=limits::MAX_PAYEE).contains(&length) && !collapsed.chars().any(char::is_control);
+    fine.then_some(collapsed)
+}
+
+/// Keyed digests of what a code is valid for beyond the recipient; `None` is what was not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Binding {
+    /// The transaction.
+    #[n(0)]
+    pub transaction: Option<Digest>,
+    /// The person in the customer's system.
+    #[n(1)]
+    pub subject: Option<Digest>,
+    /// The customer's session.
+    #[n(2)]
+    pub session: Option<Digest>,
+}
+
+impl Binding {
+    /// The digests of these values under `root`; `None` when the root is unknown here.
+    #[must_use]
+    pub fn of(
+        keys: &Keys,
+        root: RootId,
+        tenant: &Tenant,
+        transaction: Option<&Transaction>,
+        subject: Option<&str>,
+        session: Option<&str>,
+    ) -> Option<Self> {
+        keys.root(root)?;
+        let text = |kind: &[u8], value: &str| {
+            let tenant = tenant.to_bytes();
+            keys.fingerprint(root, &[b"binding/v1", &tenant, kind, value.as_bytes()])
+        };
+        Some(Self {
+            transaction: transaction.and_then(|transaction| transaction.digest(keys, root)),
+            subject: subject.and_then(|value| text(b"subject", value)),
+            session: session.and_then(|value| text(b"session", value)),
+        })
+    }
+
+    /// One digest of all three, for the code.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let bytes = |part: &Option<Digest>| part.map_or(Vec::new(), |digest| digest.0.to_vec());
+        sha256(&length_prefixed_all(&[
+            b"binding/v1",
+            &bytes(&self.transaction),
+            &bytes(&self.subject),
+            &bytes(&self.session),
+        ]))
+    }
+}
+
+/// The row of a verification. What could name a person is in `sealed`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Verification {
+    /// Its id.
+    #[n(0)]
+    pub id: VerificationId,
+    /// Whose it is.
+    #[n(1)]
+    pub tenant: Tenant,
+    /// The ledger it stands on.
+    #[n(2)]
+    pub recipient: RecipientId,
+    /// Where it stands, as last written; see [`Self::status_at`].
+    #[n(3)]
+    pub status: Status,
+    /// What a success may be used for.
+    #[n(4)]
+    pub purpose: Purpose,
+    /// Whose counters it uses.
+    #[n(5)]
+    pub lane: Lane,
+    /// The channel of the latest send.
+    #[n(6)]
+    pub channel: Channel,
+    /// The blind index of the exact recipient.
+    #[n(7)]
+    pub address: Digest,
+    /// The root `address`, the code and the binding were made under.
+    #[n(8)]
+    pub root: RootId,
+    /// How often the code was rotated.
+    #[n(9)]
+    pub generation: u32,
+    /// How the code looks.
+    #[n(10)]
+    pub format: CodeFormat,
+    /// What it is bound to.
+    #[n(11)]
+    pub binding: Binding,
+    /// Codes checked so far.
+    #[n(12)]
+    pub checks_used: u8,
+    /// Codes that may be checked in all.
+    #[n(13)]
+    pub checks_allowed: u8,
+    /// Messages sent so far.
+    #[n(14)]
+    pub sends: u8,
+    /// When the latest was reserved.
+    #[n(15)]
+    pub last_send_at: Option<Timestamp>,
+    /// When it began.
+    #[n(16)]
+    pub created_at: Timestamp,
+    /// From this instant on nothing is accepted.
+    #[n(17)]
+    pub expires_at: Timestamp,
+    /// When it reached its end state.
+    #[n(18)]
+    pub ended_at: Option<Timestamp>,
+    /// The country of a phone number.
+    #[n(19)]
+    pub country: Option<[u8; 2]>,
+    /// [`Private`], sealed under the recipient's data key.
+    #[cbor(n(20), with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
+    /// What the customer said about it afterwards.
+    #[n(21)]
+    pub report: Option<Report>,
+    /// Channels a resend may use.
+    #[n(22)]
+    pub channels_available: Vec<Channel>,
+}
+
+named!(
+    /// What the customer says about a verification afterwards.
+    Report {
+        /// It was an attack.
+        0 Fraud = "fraud",
+        /// It was the person.
+        1 Legitimate = "legitimate",
+    }
+);
+
+impl Verification {
+    /// Where it stands at `now`: a pending one whose time ran out is expired, written down or not.
+    #[must_use]
+    pub fn status_at(&self, now: Timestamp) -> Status {
+        if self.status == Status::Pending && now >= self.expires_at { Status::Expired } else { self.status }
+    }
+
+    /// Codes that may still be checked.
+    #[must_use]
+    pub const fn attempts_remaining(&self) -> u8 {
+        self.checks_allowed.saturating_sub(self.checks_used)
+    }
+
+    /// What its code is derived from.
+    #[must_use]
+    pub fn code_inputs<'a>(&'a self, binding: &'a Digest) -> CodeInputs<'a> {
+        CodeInputs {
+            root: self.root,
+            tenant: &self.tenant,
+            verification: &self.id,
+            generation: self.generation,
+            purpose: self.purpose,
+            address: &self.address,
+            binding,
+            format: self.format,
+        }
+    }
+
+    /// The country as a typed value.
+    #[must_use]
+    pub fn country(&self) -> Option<Country> {
+        std::str::from_utf8(&self.country?).ok()?.parse().ok()
+    }
+
+    /// Where its sealed part stands.
+    #[must_use]
+    pub fn sealed_for(&self) -> SealedFor<'_> {
+        sealed_for(&self.tenant, &self.id)
+    }
+}
+
+/// Where the sealed part of a verification stands.
+#[must_use]
+pub fn sealed_for<'a>(tenant: &'a Tenant, id: &'a VerificationId) -> SealedFor<'a> {
+    SealedFor { tenant, table: "verification", row: id.as_bytes(), column: "sealed" }
+}
+
+/// What a verification holds about a person: readable only with the recipient's data key.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Private {
+    /// The canonical recipient.
+    #[n(0)]
+    pub to: String,
+    /// The person in the customer's system.
+    #[n(1)]
+    pub subject: Option<String>,
+    /// The customer's session.
+    #[n(2)]
+    pub session: Option<String>,
+    /// The transaction the code is bound to.
+    #[n(3)]
+    pub transaction: Option<Transaction>,
+    /// The customer's own notes, in their order.
+    #[n(4)]
+    pub metadata: Vec<(String, String)>,
+    /// The language wished for (BCP 47).
+    #[n(5)]
+    pub locale: Option<String>,
+    /// The person's IP address, as the customer saw it.
+    #[n(6)]
+    pub ip: Option<String>,
+    /// The person's user agent.
+    #[n(7)]
+    pub user_agent: Option<String>,
+    /// The recipient as answers show it.
+    #[n(8)]
+    pub masked: String,
+}
