@@ -66,6 +66,7 @@ fn admit(
 }
 
 /// What a counted try turned out to be.
+#[derive(Clone, Copy)]
 struct Claims {
     code: bool,
     transaction: bool,
