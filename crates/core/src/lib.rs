@@ -8,6 +8,8 @@ pub mod batch;
 pub mod command;
 pub mod decide;
 pub mod delivery;
+#[cfg(test)]
+mod formats_tests;
 pub mod ids;
 pub mod journal;
 pub mod keys;

@@ -1,0 +1,302 @@
+//! The vectors of `docs/formats.md`, read from that page, against what the code computes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::ids::{EntryId, KeyId, ProjectId, RecipientId, RequestId, VerificationId};
+use crate::journal::{Actor, Entry, Event, leaf};
+use crate::keys::{
+    Alphabet, CodeFormat, CodeInputs, Digest, Keys, Root, RootId, RootState, WrappedKey, length_prefixed_all,
+    open, seal, sha256, subkey,
+};
+use crate::ledger::data_key_place;
+use crate::recipient::{Recipient, RecipientKind};
+use crate::tenancy::{KeyKind, KeySecret};
+use crate::tenant::{Mode, Tenant};
+use crate::time::Timestamp;
+use crate::verification::{Binding, Channel, Lane, Private, Purpose, Status, Transaction, sealed_for};
+
+const PAGE: &str = include_str!("../../../docs/formats.md");
+const ROOT: RootId = RootId(7);
+const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
+
+/// The lines `key = value` of one vector block of the page.
+struct Vector(BTreeMap<&'static str, &'static str>);
+
+impl Vector {
+    fn named(name: &str) -> Self {
+        let head = format!("```vector {name}\n");
+        let (_, rest) = PAGE.split_once(&head).unwrap_or_else(|| panic!("no vector {name:?} in formats.md"));
+        let (body, _) = rest.split_once("```").unwrap();
+        Self(body.lines().map(|line| line.split_once(" = ").unwrap()).collect())
+    }
+
+    fn text(&self, key: &str) -> &'static str {
+        self.0.get(key).unwrap_or_else(|| panic!("no line {key:?}"))
+    }
+
+    fn bytes(&self, key: &str) -> Vec<u8> {
+        data_encoding::HEXLOWER.decode(self.text(key).as_bytes()).unwrap()
+    }
+
+    fn array<const N: usize>(&self, key: &str) -> [u8; N] {
+        self.bytes(key).try_into().unwrap()
+    }
+
+    fn digest(&self, key: &str) -> Digest {
+        Digest(self.array(key))
+    }
+}
+
+fn given() -> Vector {
+    Vector::named("given")
+}
+
+fn root() -> Root {
+    Root { id: ROOT, state: RootState::Active, secret: Zeroizing::new(given().array("root")) }
+}
+
+fn keys() -> Keys {
+    Keys::derive(&[root()], given().array("epoch")).unwrap()
+}
+
+fn tenant() -> Tenant {
+    Tenant { project: ProjectId::from_bytes(given().array("project")), mode: Mode::Live }
+}
+
+fn verification() -> VerificationId {
+    VerificationId::from_bytes(given().array("verification"))
+}
+
+fn recipient() -> RecipientId {
+    RecipientId::from_bytes(given().array("recipient"))
+}
+
+fn transaction(reference: Option<&str>) -> Transaction {
+    Transaction::new(125_000, "eur", " NORD  PARTS LTD ", reference).unwrap()
+}
+
+/// The binding of the page with all, or some, of its parts.
+fn binding(transaction: Option<&Transaction>, subject: Option<&str>, session: Option<&str>) -> Binding {
+    Binding::of(&keys(), ROOT, &tenant(), transaction, subject, session).unwrap()
+}
+
+#[test]
+fn every_vector_of_the_page_is_filled() {
+    let blocks = PAGE.split("```vector ").skip(1);
+    assert!(blocks.clone().count() >= 17);
+    for block in blocks {
+        let body = block.split_once("```").unwrap().0;
+        assert!(body.lines().count() > 1, "{body}");
+    }
+}
+
+#[test]
+fn the_given_root_has_the_number_of_the_tests() {
+    assert_eq!(given().text("root_id"), ROOT.0.to_string());
+}
+
+#[test]
+fn length_prefixed_form() {
+    let vector = Vector::named("length-prefixed");
+    let fields: Vec<&[u8]> = vector.text("fields").split(',').map(str::as_bytes).collect();
+    assert_eq!(length_prefixed_all(&fields), vector.bytes("bytes"));
+}
+
+#[test]
+fn subkeys() {
+    let vector = Vector::named("subkeys");
+    for label in ["code", "index", "fingerprint", "wrap", "proof/test", "proof/live"] {
+        assert_eq!(*subkey(&root().secret, label), vector.array(label), "{label}");
+    }
+    assert_eq!(root().check_value(), vector.text("check-value"));
+    let keys = keys();
+    assert_eq!(**keys.proof_seed(ROOT, false).unwrap(), vector.array("proof/test"));
+    assert_eq!(**keys.proof_seed(ROOT, true).unwrap(), vector.array("proof/live"));
+}
+
+#[test]
+fn blind_indexes() {
+    let vector = Vector::named("index");
+    let index = |mode: Mode, kind: RecipientKind, text: &str| {
+        let project = tenant().project;
+        let fields: [&[u8]; 5] =
+            [b"recipient/v1", project.as_bytes(), &[mode.tag()], &[kind.tag()], text.as_bytes()];
+        keys().index(ROOT, &fields).unwrap()
+    };
+    let phone = Recipient::parse("+48 600 100 217").unwrap();
+    let email = Recipient::parse("Ann+news@Example.COM").unwrap();
+    for (name, mode, text, kind) in [
+        ("phone +48600100217 live", Mode::Live, phone.canonical(), phone.kind()),
+        ("phone +48600100217 test", Mode::Test, phone.canonical(), phone.kind()),
+        ("email Ann+news@example.com exact", Mode::Live, email.canonical(), email.kind()),
+        ("email Ann+news@example.com folded", Mode::Live, email.folded(), email.kind()),
+    ] {
+        assert_eq!(index(mode, kind, text), vector.digest(name), "{name}");
+    }
+}
+
+#[test]
+fn fingerprints() {
+    let vector = Vector::named("fingerprint");
+    let fields: Vec<&[u8]> = vector.text("fields").split(',').map(str::as_bytes).collect();
+    assert_eq!(keys().fingerprint(ROOT, &fields), Some(vector.digest("digest")));
+    let with_reference = transaction(Some("INV-77"));
+    let all = binding(Some(&with_reference), Some("user-42"), Some("s-1"));
+    assert_eq!(all.subject, Some(vector.digest("subject user-42")));
+    assert_eq!(all.session, Some(vector.digest("session s-1")));
+    assert_eq!(all.transaction, Some(vector.digest("transaction 125000 EUR NORD PARTS LTD INV-77")));
+    let bare = binding(Some(&transaction(None)), None, None);
+    assert_eq!(bare.transaction, Some(vector.digest("transaction 125000 EUR NORD PARTS LTD")));
+}
+
+#[test]
+fn binding_digests() {
+    let vector = Vector::named("binding");
+    let with_reference = transaction(Some("INV-77"));
+    let all = binding(Some(&with_reference), Some("user-42"), Some("s-1"));
+    assert_eq!(all.digest(), vector.digest("all"));
+    assert_eq!(binding(None, Some("user-42"), None).digest(), vector.digest("subject only"));
+    assert_eq!(Binding::default().digest(), vector.digest("none"));
+}
+
+#[test]
+fn codes() {
+    let vector = Vector::named("code");
+    assert_eq!(vector.0.len(), 5);
+    let address = Vector::named("index").digest("phone +48600100217 live");
+    let bindings = Vector::named("binding");
+    for (name, code) in &vector.0 {
+        let words: Vec<&str> = name.split(' ').collect();
+        let [alphabet, length, purpose, binding, "generation", generation] = words[..] else {
+            panic!("{name}")
+        };
+        let inputs = CodeInputs {
+            root: ROOT,
+            tenant: &tenant(),
+            verification: &verification(),
+            generation: generation.parse().unwrap(),
+            purpose: Purpose::named(purpose).unwrap(),
+            address: &address,
+            binding: &bindings.digest(binding),
+            format: CodeFormat {
+                length: length.parse().unwrap(),
+                alphabet: Alphabet::named(alphabet).unwrap(),
+            },
+        };
+        assert_eq!(keys().code(&inputs).unwrap().reveal(), *code, "{name}");
+    }
+}
+
+#[test]
+fn wrapped_data_key() {
+    let vector = Vector::named("wrapped data key");
+    let (tenant, id) = (tenant(), recipient());
+    let place = data_key_place(&tenant, &id);
+    let wrapped = keys().wrap(&vector.array("data_key"), vector.array("nonce"), &place).unwrap();
+    assert_eq!(wrapped, WrappedKey { root: ROOT, bytes: vector.bytes("sealed") });
+    assert_eq!(*keys().unwrap(&wrapped, &place).unwrap(), vector.array("data_key"));
+}
+
+#[test]
+fn sealed_part_of_a_verification() {
+    let vector = Vector::named("sealed verification");
+    let data_key = Vector::named("wrapped data key").array("data_key");
+    let nonce = Vector::named("wrapped data key").array("nonce");
+    let private = Private {
+        to: "+48600100217".to_owned(),
+        subject: Some("user-42".to_owned()),
+        metadata: vec![("order".to_owned(), "42".to_owned())],
+        locale: Some("pl".to_owned()),
+        masked: "+48••••••17".to_owned(),
+        ..Private::default()
+    };
+    let plain = minicbor::to_vec(&private).unwrap();
+    assert_eq!(plain, vector.bytes("plain"));
+    let (tenant, id) = (tenant(), verification());
+    let place = sealed_for(&tenant, &id);
+    assert_eq!(seal(&data_key, nonce, &place, ROOT, &plain), Some(vector.bytes("sealed")));
+    let opened = open(&data_key, &place, ROOT, &vector.bytes("sealed")).unwrap();
+    assert_eq!(minicbor::decode::<Private>(&opened).unwrap(), private);
+}
+
+/// An entry of the page about its verification, by a key, with a request id.
+fn entry(event: Event) -> Entry {
+    Entry {
+        id: EntryId::new(AT, [0; 10]),
+        tenant: tenant(),
+        at: AT,
+        actor: Actor::Key(KeyId::new(AT, [0x33; 10])),
+        request: Some(RequestId::new(AT, [0x55; 10])),
+        recipient: Some(recipient()),
+        verification: Some(verification()),
+        delivery: None,
+        event,
+    }
+}
+
+fn assert_entry(name: &str, entry: &Entry) {
+    let vector = Vector::named(name);
+    let stored = entry.to_bytes();
+    assert_eq!(data_encoding::HEXLOWER.encode(&stored), vector.text("bytes"), "{name}");
+    assert_eq!(leaf(&stored), vector.digest("leaf"), "{name}");
+    assert_eq!(&minicbor::decode::<Entry>(&stored).unwrap(), entry, "{name}");
+}
+
+#[test]
+fn journal_entries_and_their_leaves() {
+    let created = Event::Created {
+        purpose: Purpose::Authentication,
+        channel: Channel::Sms,
+        lane: Lane::Open,
+        route: vec!["gateway".to_owned(), "backup".to_owned()],
+    };
+    assert_entry("journal created", &entry(created));
+    let failed = Event::CheckFailed {
+        attempts_remaining: 0,
+        binding: false,
+        status: Status::MaxAttempts,
+        paused_until: Some(AT.plus(Duration::from_secs(60))),
+    };
+    assert_entry("journal check failed", &entry(failed));
+    assert_entry("journal approved", &entry(Event::Approved));
+    let by_us = Entry { actor: Actor::System, request: None, ..entry(Event::Ended(Status::Expired)) };
+    assert_entry("journal expired", &by_us);
+    let of_a_project = Entry {
+        actor: Actor::Operator,
+        request: None,
+        recipient: None,
+        verification: None,
+        ..entry(Event::ProjectCreated)
+    };
+    assert_entry("journal project created", &of_a_project);
+}
+
+#[test]
+fn leaves_are_those_of_rfc_6962() {
+    let vector = Vector::named("leaf");
+    assert_eq!(leaf(b""), vector.digest("empty"));
+    assert_eq!(leaf(&[0]), vector.digest("00"));
+    let of_nothing = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
+    assert_eq!(leaf(b"").hex(), of_nothing, "the root of a tree with one empty leaf");
+}
+
+#[test]
+fn text_of_an_id() {
+    let vector = Vector::named("id");
+    let id = VerificationId::new(AT, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(id.as_bytes(), &vector.array("bytes"));
+    assert_eq!(id.to_string(), vector.text("text"));
+    assert_eq!(vector.text("text").parse(), Ok(id));
+}
+
+#[test]
+fn text_of_an_api_key() {
+    let vector = Vector::named("api key");
+    let key = KeySecret::from_random(KeyKind::Secret, Mode::Live, &vector.array("random"));
+    assert_eq!(*key.0, vector.text("text"));
+    assert_eq!(KeySecret::prefix(&key.0), Some(vector.text("prefix")));
+    assert_eq!(sha256(key.0.as_bytes()), vector.digest("hash"));
+}

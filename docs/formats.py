@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Computes the vectors of formats.md from its text alone, and writes them into its ```vector blocks.
+
+It shares no code with the product: HMAC, HKDF and SHA-256 are the standard library's, AES-256-GCM-SIV is that of the
+`cryptography` package, CBOR and base32 are the few lines below. Run it only to add a vector: a block that changes is
+a broken format.
+"""
+
+import hashlib
+import hmac
+import pathlib
+import re
+import struct
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+ROOT = bytes(range(32))
+ROOT_ID = 7
+EPOCH = bytes(range(0xA0, 0xB0))
+PROJECT = bytes.fromhex("018bcfe5680070008000000000000001")
+LIVE, TEST = b"\x01", b"\x00"
+MILLIS = 1_700_000_000_123
+
+
+def lp(*fields):
+    return b"".join(struct.pack(">I", len(field)) + field for field in fields)
+
+
+def mac(key, *fields):
+    return hmac.new(key, lp(*fields), hashlib.sha256).digest()
+
+
+def subkey(label, root=ROOT):
+    pseudo_random = hmac.new(bytes(32), root, hashlib.sha256).digest()
+    return hmac.new(pseudo_random, f"countersign/{label}/v1".encode() + b"\x01", hashlib.sha256).digest()
+
+
+def uuid_v7(millis, random):
+    raw = bytearray(millis.to_bytes(6, "big") + random)
+    raw[6] = 0x70 | raw[6] & 0x0F
+    raw[8] = 0x80 | raw[8] & 0x3F
+    return bytes(raw)
+
+
+SYMBOLS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def base32_number(raw):
+    """Right-aligned: 128 bits in 26 symbols, two zero bits in front."""
+    number = int.from_bytes(raw, "big")
+    return "".join(SYMBOLS[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def base32_bits(raw):
+    """Left-aligned: 256 bits in 52 symbols, four zero bits behind."""
+    bits = "".join(f"{byte:08b}" for byte in raw) + "0000"
+    return "".join(SYMBOLS[int(bits[at : at + 5], 2)] for at in range(0, 260, 5))
+
+
+def head(major, value):
+    if value < 24:
+        return bytes([major << 5 | value])
+    for more, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
+        if value < 1 << 8 * size:
+            return bytes([major << 5 | more]) + value.to_bytes(size, "big")
+    raise ValueError(value)
+
+
+def cbor(value):
+    if value is None:
+        return b"\xf6"
+    if isinstance(value, bool):
+        return b"\xf5" if value else b"\xf4"
+    if isinstance(value, int):
+        return head(0, value) if value >= 0 else head(1, -1 - value)
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    return head(4, len(value)) + b"".join(cbor(item) for item in value)
+
+
+def row(*fields):
+    """An array of fields in order; the ones at the end that are null are left out."""
+    fields = list(fields)
+    while fields and fields[-1] is None:
+        fields.pop()
+    return fields
+
+
+def code(generation, purpose, address, binding, alphabet, length, verification):
+    symbols, block = "", 0
+    names = {"digits": "0123456789", "crockford": "0123456789ABCDEFGHJKMNPQRSTVWXYZ"}[alphabet]
+    while len(symbols) < length:
+        tag = mac(
+            subkey("code"), b"code/v1", EPOCH, PROJECT, LIVE, verification, struct.pack(">I", generation),
+            purpose.encode(), address, binding, alphabet.encode(), bytes([length]), struct.pack(">I", block),
+        )
+        symbols += "".join(names[b % len(names)] for b in tag if alphabet != "digits" or b < 250)
+        block += 1
+    return symbols[:length]
+
+
+def seal(key, nonce, tenant_mode, table, row_id, column, root_id, plain):
+    associated = lp(b"seal/v1", PROJECT, tenant_mode, table, row_id, column, struct.pack(">H", root_id))
+    return associated, nonce + AESGCMSIV(key).encrypt(nonce, plain, associated)
+
+
+def leaf(stored):
+    return hashlib.sha256(b"\x00" + stored).digest()
+
+
+def vectors():
+    out = {}
+    tenant = PROJECT + LIVE
+    random = bytes(range(1, 11))
+    verification = uuid_v7(MILLIS, random)
+    recipient = uuid_v7(MILLIS, bytes([0xFF] * 10))
+    out["given"] = {
+        "root": ROOT, "root_id": ROOT_ID, "epoch": EPOCH, "project": PROJECT, "verification": verification,
+        "recipient": recipient,
+    }
+    out["length-prefixed"] = {"fields": "ab,,c", "bytes": lp(b"ab", b"", b"c")}
+    labels = ["code", "index", "fingerprint", "wrap", "proof/test", "proof/live"]
+    out["subkeys"] = {label: subkey(label) for label in labels} | {"check-value": subkey("check-value")[:8]}
+
+    index = lambda mode, kind, text: mac(subkey("index"), b"recipient/v1", PROJECT, mode, bytes([kind]), text.encode())
+    phone = index(LIVE, 1, "+48600100217")
+    out["index"] = {
+        "phone +48600100217 live": phone,
+        "phone +48600100217 test": index(TEST, 1, "+48600100217"),
+        "email Ann+news@example.com exact": index(LIVE, 2, "Ann+news@example.com"),
+        "email Ann+news@example.com folded": index(LIVE, 2, "ann@example.com"),
+    }
+
+    finger = subkey("fingerprint")
+    subject = mac(finger, b"binding/v1", tenant, b"subject", b"user-42")
+    session = mac(finger, b"binding/v1", tenant, b"session", b"s-1")
+    amount = struct.pack(">Q", 125_000)
+    transaction = mac(finger, b"transaction/v1", amount, b"EUR", b"NORD PARTS LTD", b"INV-77")
+    bare = mac(finger, b"transaction/v1", amount, b"EUR", b"NORD PARTS LTD", b"")
+    digest = lambda *parts: hashlib.sha256(lp(b"binding/v1", *parts)).digest()
+    all_three, none = digest(transaction, subject, session), digest(b"", b"", b"")
+    out["fingerprint"] = {
+        "fields": "a,b", "digest": mac(finger, b"a", b"b"), "subject user-42": subject, "session s-1": session,
+        "transaction 125000 EUR NORD PARTS LTD INV-77": transaction,
+        "transaction 125000 EUR NORD PARTS LTD": bare,
+    }
+    out["binding"] = {"all": all_three, "subject only": digest(b"", subject, b""), "none": none}
+
+    arguments = {"address": phone, "verification": verification}
+    out["code"] = {
+        "digits 6 authentication none generation 0":
+            code(0, "authentication", binding=none, alphabet="digits", length=6, **arguments),
+        "digits 6 authentication none generation 1":
+            code(1, "authentication", binding=none, alphabet="digits", length=6, **arguments),
+        "digits 8 transaction all generation 0":
+            code(0, "transaction", binding=all_three, alphabet="digits", length=8, **arguments),
+        "crockford 10 recovery none generation 0":
+            code(0, "recovery", binding=none, alphabet="crockford", length=10, **arguments),
+        "digits 40 authentication none generation 0":
+            code(0, "authentication", binding=none, alphabet="digits", length=40, **arguments),
+    }
+
+    data_key, nonce = bytes(range(0x40, 0x60)), bytes(range(0x60, 0x6C))
+    aad, wrapped = seal(subkey("wrap"), nonce, LIVE, b"recipient", recipient, b"data_key", ROOT_ID, data_key)
+    out["wrapped data key"] = {"data_key": data_key, "nonce": nonce, "aad": aad, "sealed": wrapped}
+    private = cbor(row(
+        "+48600100217", "user-42", None, None, [["order", "42"]], "pl", None, None, "+48••••••17",
+    ))
+    aad, sealed = seal(data_key, nonce, LIVE, b"verification", verification, b"sealed", ROOT_ID, private)
+    out["sealed verification"] = {"plain": private, "aad": aad, "sealed": sealed}
+
+    entry_id, request = uuid_v7(MILLIS, bytes(10)), uuid_v7(MILLIS, bytes([0x55] * 10))
+    key_id = uuid_v7(MILLIS, bytes([0x33] * 10))
+    tenant_row = [PROJECT, 1]
+    entry = lambda actor, request, event, recipient=recipient, verification=verification: cbor(row(
+        entry_id, tenant_row, MILLIS, actor, request, recipient, verification, None, event,
+    ))
+    created = entry([0, key_id], request, [0, 0, 0, 0, ["gateway", "backup"]])
+    out["journal created"] = {"bytes": created, "leaf": leaf(created)}
+    failed = entry([0, key_id], request, [3, 0, False, [2], MILLIS + 60_000])
+    out["journal check failed"] = {"bytes": failed, "leaf": leaf(failed)}
+    approved = entry([0, key_id], request, [4])
+    out["journal approved"] = {"bytes": approved, "leaf": leaf(approved)}
+    expired = entry([1], None, [5, [4]])
+    out["journal expired"] = {"bytes": expired, "leaf": leaf(expired)}
+    project = entry([2], None, [8], None, None)
+    out["journal project created"] = {"bytes": project, "leaf": leaf(project)}
+    out["leaf"] = {"empty": leaf(b""), "00": leaf(b"\x00")}
+
+    out["id"] = {"bytes": verification, "text": "vrf_" + base32_number(verification)}
+    secret = "sk_live_" + base32_bits(ROOT)
+    out["api key"] = {
+        "random": ROOT, "text": secret, "prefix": secret[:20], "hash": hashlib.sha256(secret.encode()).digest(),
+    }
+    return out
+
+
+def block(name, values):
+    show = lambda value: value.hex() if isinstance(value, bytes) else str(value)
+    lines = "".join(f"{key} = {show(value)}\n" for key, value in values.items())
+    return f"```vector {name}\n{lines}```"
+
+
+def main():
+    path = pathlib.Path(__file__).with_name("formats.md")
+    computed = vectors()
+    text = re.sub(
+        r"```vector ([^\n]+)\n.*?```", lambda found: block(found[1], computed.pop(found[1])), path.read_text(), flags=re.S
+    )
+    if computed:
+        raise SystemExit(f"formats.md has no place for: {', '.join(computed)}")
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
