@@ -1,0 +1,140 @@
+//! Gathers the rows a batch of commands stands on. The same for every engine that reads row by row.
+
+use countersign_core::batch::Loaded;
+use countersign_core::command::{Command, Needs, Recorded, Request, Root};
+use countersign_core::delivery::Delivery;
+use countersign_core::ids::{DeliveryId, RecipientId, VerificationId};
+use countersign_core::keys::Digest;
+use countersign_core::ledger::RecipientRow;
+use countersign_core::tenant::Tenant;
+use countersign_core::time::Timestamp;
+use countersign_core::verification::Verification;
+
+/// What an engine can look up, inside the transaction of the batch.
+pub(crate) trait Rows {
+    type Error;
+
+    fn replay(&mut self, key: &Digest) -> Result<Option<Recorded>, Self::Error>;
+    fn recipient_by_index(
+        &mut self,
+        tenant: &Tenant,
+        digest: &Digest,
+    ) -> Result<Option<RecipientId>, Self::Error>;
+    fn recipient(&mut self, id: RecipientId) -> Result<Option<RecipientRow>, Self::Error>;
+    fn verification(
+        &mut self,
+        tenant: &Tenant,
+        id: VerificationId,
+    ) -> Result<Option<Verification>, Self::Error>;
+    fn delivery(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<Delivery>, Self::Error>;
+    fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Self::Error>;
+}
+
+/// Loads what `batch` needs, each row once.
+pub(crate) fn load<R: Rows>(rows: &mut R, batch: &[&Request], now: Timestamp) -> Result<Loaded, R::Error> {
+    let mut loading = Loading { rows, loaded: Loaded { now, ..Loaded::default() } };
+    for request in batch {
+        loading.request(request)?;
+    }
+    Ok(loading.loaded)
+}
+
+struct Loading<'a, R> {
+    rows: &'a mut R,
+    loaded: Loaded,
+}
+
+impl<R: Rows> Loading<'_, R> {
+    fn request(&mut self, request: &Request) -> Result<(), R::Error> {
+        if let Some(once) = request.once
+            && !self.loaded.replays.contains_key(&once.key)
+            && let Some(recorded) = self.rows.replay(&once.key)?
+        {
+            if let Some(recipient) = recorded.recipient {
+                self.recipient(recipient)?;
+            }
+            self.loaded.replays.insert(once.key, recorded);
+        }
+        let tenant = &request.tenant;
+        match request.root() {
+            Root::Recipient(index) => {
+                for digest in &index.folded {
+                    self.index(tenant, digest)?;
+                }
+                let ids =
+                    index.folded.iter().filter_map(|digest| self.loaded.indexes.get(&(*tenant, *digest)));
+                if let Some(id) = ids.copied().next() {
+                    self.remembered(tenant, id, request.needs())?;
+                }
+            }
+            Root::Verification(id) => {
+                let with_deliveries = !matches!(request.command, Command::Expire(_) | Command::Report(..));
+                self.verification(tenant, id, with_deliveries)?;
+            }
+            Root::Delivery(id) => {
+                if let Some(delivery) = self.rows.delivery(tenant, id)? {
+                    self.verification(tenant, delivery.verification, true)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, tenant: &Tenant, digest: &Digest) -> Result<(), R::Error> {
+        if !self.loaded.indexes.contains_key(&(*tenant, *digest))
+            && let Some(id) = self.rows.recipient_by_index(tenant, digest)?
+        {
+            self.loaded.indexes.insert((*tenant, *digest), id);
+        }
+        Ok(())
+    }
+
+    fn recipient(&mut self, id: RecipientId) -> Result<(), R::Error> {
+        let ledger = self.loaded.ledgers.entry(id).or_default();
+        if ledger.recipient.is_none() {
+            ledger.recipient = self.rows.recipient(id)?;
+        }
+        Ok(())
+    }
+
+    fn remembered(&mut self, tenant: &Tenant, id: RecipientId, needs: Needs) -> Result<(), R::Error> {
+        self.recipient(id)?;
+        let row = self.loaded.ledgers.get(&id).and_then(|ledger| ledger.recipient.as_ref());
+        let wanted: Vec<_> = row
+            .map(|row| row.recent.iter().filter(|recent| recent.open || needs == Needs::Recent).collect())
+            .unwrap_or_default();
+        let wanted: Vec<_> = wanted.into_iter().map(|recent| recent.id).collect();
+        for verification in wanted {
+            self.verification(tenant, verification, needs == Needs::Recent)?;
+        }
+        Ok(())
+    }
+
+    fn verification(
+        &mut self,
+        tenant: &Tenant,
+        id: VerificationId,
+        with_deliveries: bool,
+    ) -> Result<(), R::Error> {
+        let recipient = match self.loaded.verifications.get(&id) {
+            Some(recipient) => *recipient,
+            None => {
+                let Some(verification) = self.rows.verification(tenant, id)? else { return Ok(()) };
+                let recipient = verification.recipient;
+                self.recipient(recipient)?;
+                self.loaded.verifications.insert(id, recipient);
+                self.loaded.ledgers.entry(recipient).or_default().verifications.insert(id, verification);
+                recipient
+            }
+        };
+        let known = |delivery: &Delivery| delivery.verification == id;
+        let ledger = self.loaded.ledgers.entry(recipient).or_default();
+        if with_deliveries && !ledger.deliveries.values().any(known) {
+            for delivery in self.rows.deliveries_of(id)? {
+                self.loaded.deliveries.insert(delivery.id, recipient);
+                ledger.deliveries.insert(delivery.id, delivery);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,296 @@
+//! The reference engine: the rows in maps, one command a batch. For simulation and as the yardstick of the others.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use countersign_core::batch::{Changes, Outcome, run};
+use countersign_core::command::{Job, RecipientIndex, Recorded, Request};
+use countersign_core::delivery::Delivery;
+use countersign_core::ids::{DeliveryId, KeyId, ProjectId, RecipientId, VerificationId};
+use countersign_core::journal::Entry;
+use countersign_core::keys::{Digest, Keys};
+use countersign_core::ledger::RecipientRow;
+use countersign_core::limits;
+use countersign_core::store::{
+    Filter, History, KeyRecord, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store, Unavailable,
+};
+use countersign_core::tenancy::{self, AdminAnswer, AdminRequest, ApiKey, Project};
+use countersign_core::tenant::Tenant;
+use countersign_core::time::{Clock, Timestamp};
+use countersign_core::verification::Verification;
+
+use crate::HandOver;
+use crate::load::{Rows, load};
+
+#[derive(Default)]
+struct Tables {
+    last: Timestamp,
+    projects: BTreeMap<ProjectId, Project>,
+    keys: BTreeMap<KeyId, ApiKey>,
+    indexes: BTreeMap<(Tenant, Digest), RecipientId>,
+    recipients: BTreeMap<RecipientId, RecipientRow>,
+    verifications: BTreeMap<(Tenant, VerificationId), Verification>,
+    deliveries: BTreeMap<(Tenant, DeliveryId), Delivery>,
+    journal: Vec<Entry>,
+    once: BTreeMap<Digest, Recorded>,
+}
+
+impl Rows for &Tables {
+    type Error = std::convert::Infallible;
+
+    fn replay(&mut self, key: &Digest) -> Result<Option<Recorded>, Self::Error> {
+        Ok(self.once.get(key).cloned())
+    }
+
+    fn recipient_by_index(
+        &mut self,
+        tenant: &Tenant,
+        digest: &Digest,
+    ) -> Result<Option<RecipientId>, Self::Error> {
+        Ok(self.indexes.get(&(*tenant, *digest)).copied())
+    }
+
+    fn recipient(&mut self, id: RecipientId) -> Result<Option<RecipientRow>, Self::Error> {
+        Ok(self.recipients.get(&id).cloned())
+    }
+
+    fn verification(
+        &mut self,
+        tenant: &Tenant,
+        id: VerificationId,
+    ) -> Result<Option<Verification>, Self::Error> {
+        Ok(self.verifications.get(&(*tenant, id)).cloned())
+    }
+
+    fn delivery(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<Delivery>, Self::Error> {
+        Ok(self.deliveries.get(&(*tenant, id)).cloned())
+    }
+
+    fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Self::Error> {
+        Ok(self.deliveries.values().filter(|delivery| delivery.verification == id).cloned().collect())
+    }
+}
+
+/// The reference engine. Nothing survives it.
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    clock: Arc<dyn Clock>,
+    keys: Arc<Keys>,
+    hand_over: HandOver,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, keys: Arc<Keys>, hand_over: HandOver) -> Self {
+        Self { tables: Mutex::new(Tables::default()), clock, keys, hand_over }
+    }
+
+    /// The whole journal, oldest first.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Entry> {
+        self.tables.lock().map(|tables| tables.journal.clone()).unwrap_or_default()
+    }
+
+    fn with<T: Send + 'static>(&self, act: impl FnOnce(&mut Tables, Timestamp) -> T) -> Pending<'static, T> {
+        let done = self.tables.lock().map_err(|_| Unavailable::Internal).map(|mut tables| {
+            let now = self.clock.now().max(tables.last);
+            act(&mut tables, now)
+        });
+        Box::pin(std::future::ready(done))
+    }
+}
+
+impl Tables {
+    fn decide(
+        &mut self,
+        request: &Request,
+        now: Timestamp,
+        keys: &Keys,
+    ) -> (Result<Outcome, Unavailable>, Vec<Job>) {
+        let Ok(loaded) = load(&mut &*self, &[request], now);
+        let (mut outcomes, changes) = run(&[request], loaded, keys);
+        let jobs = self.apply(changes, now);
+        (outcomes.pop().unwrap_or(Err(Unavailable::Internal)), jobs)
+    }
+
+    fn apply(&mut self, changes: Changes, now: Timestamp) -> Vec<Job> {
+        if !changes.is_empty() {
+            self.last = now;
+        }
+        for (id, row) in changes.recipients {
+            if changes.new_recipients.contains(&id) {
+                self.indexes.insert((row.tenant, row.index), id);
+            }
+            self.recipients.insert(id, row);
+        }
+        for (id, (row, _)) in changes.verifications {
+            self.verifications.insert((row.tenant, id), row);
+        }
+        for (id, (row, _)) in changes.deliveries {
+            self.deliveries.insert((row.tenant, id), row);
+        }
+        self.journal.extend(changes.journal);
+        self.once.extend(changes.once);
+        changes.jobs
+    }
+
+    fn shown(&self, verification: &Verification) -> Option<Shown> {
+        let recipient = self.recipients.get(&verification.recipient)?.clone();
+        let of_it = self.deliveries.values().filter(|delivery| delivery.verification == verification.id);
+        Some(Shown { verification: verification.clone(), recipient, deliveries: of_it.cloned().collect() })
+    }
+
+    fn claim(&mut self, most: usize, now: Timestamp) -> Vec<Job> {
+        let mut due: Vec<_> = self
+            .deliveries
+            .values()
+            .filter(|delivery| delivery.due.is_some_and(|due| due <= now))
+            .cloned()
+            .collect();
+        due.sort_by_key(|delivery| delivery.due);
+        due.truncate(most);
+        let mut jobs = Vec::new();
+        for mut delivery in due {
+            delivery.due = Some(now.plus(limits::LEASE));
+            self.deliveries.insert((delivery.tenant, delivery.id), delivery.clone());
+            let verification = self.verifications.get(&(delivery.tenant, delivery.verification)).cloned();
+            let data_key = self.recipients.get(&delivery.recipient).map(|row| row.data_key.clone());
+            if let (Some(verification), Some(data_key)) = (verification, data_key) {
+                jobs.push(Job { delivery, verification, data_key });
+            }
+        }
+        jobs
+    }
+
+    fn administer(&mut self, request: &AdminRequest, now: Timestamp) -> AdminAnswer {
+        let project = self.projects.get(&request.change.project()).cloned();
+        let key = request.change.key().and_then(|id| self.keys.get(&id)).cloned();
+        let (effects, answer) = tenancy::decide(request, project, key, now);
+        if let Some(project) = effects.project {
+            self.projects.insert(project.id, project);
+        }
+        if let Some(key) = effects.key {
+            self.keys.insert(key.id, key);
+        }
+        self.journal.extend(effects.entry);
+        answer
+    }
+
+    fn retire(&mut self, keep: Retention, now: Timestamp) -> u64 {
+        let before = self.once.len() + self.journal.len() + self.verifications.len() + self.deliveries.len();
+        self.once.retain(|_, recorded| now.since(recorded.at) <= limits::IDEMPOTENCY_LIFETIME);
+        self.journal.retain(|entry| now.since(entry.at) <= keep.journal);
+        let bound = now.minus(keep.verifications);
+        self.verifications.retain(|(_, id), _| id.created_at() >= bound);
+        self.deliveries.retain(|(_, id), _| id.created_at() >= bound);
+        let after = self.once.len() + self.journal.len() + self.verifications.len() + self.deliveries.len();
+        (before - after) as u64
+    }
+}
+
+impl Store for MemoryStore {
+    fn submit(&self, request: Request) -> Pending<'_, Outcome> {
+        let decided = self.with(|tables, now| tables.decide(&request, now, &self.keys));
+        Box::pin(async move {
+            let (outcome, jobs) = decided.await?;
+            jobs.into_iter().for_each(|job| (self.hand_over)(job));
+            outcome
+        })
+    }
+
+    fn administer(&self, request: AdminRequest) -> Pending<'_, AdminAnswer> {
+        self.with(|tables, now| tables.administer(&request, now))
+    }
+
+    fn verification(&self, tenant: Tenant, id: VerificationId) -> Pending<'_, Option<Shown>> {
+        self.with(|tables, _| tables.verifications.get(&(tenant, id)).and_then(|found| tables.shown(found)))
+    }
+
+    fn verifications(
+        &self,
+        tenant: Tenant,
+        filter: Filter,
+        before: Option<VerificationId>,
+        limit: usize,
+    ) -> Pending<'_, Page> {
+        self.with(|tables, now| {
+            let below = |id: &VerificationId| before.is_none_or(|before| *id < before);
+            let rows = tables.verifications.iter().rev().filter(|((of, id), _)| *of == tenant && below(id));
+            let mut passing = rows.map(|(_, row)| row).filter(|row| filter.passes(row, now));
+            let verifications: Vec<_> =
+                passing.by_ref().take(limit).filter_map(|row| tables.shown(row)).collect();
+            let more = passing.next().is_some();
+            let next = verifications.last().map(|shown| shown.verification.id).filter(|_| more);
+            Page { verifications, next }
+        })
+    }
+
+    fn history(&self, tenant: Tenant, id: VerificationId) -> Pending<'_, Option<History>> {
+        self.with(|tables, _| {
+            let shown = tables.verifications.get(&(tenant, id)).and_then(|found| tables.shown(found))?;
+            let of_it = tables.journal.iter().filter(|entry| entry.verification == Some(id));
+            Some(History { shown, entries: of_it.cloned().collect() })
+        })
+    }
+
+    fn outbox(
+        &self,
+        tenant: Tenant,
+        after: Option<Timestamp>,
+        to: Option<RecipientIndex>,
+        limit: usize,
+    ) -> Pending<'_, Vec<OutboxItem>> {
+        self.with(|tables, _| {
+            let newer = |id: &DeliveryId| after.is_none_or(|after| id.created_at() > after);
+            let rows = tables.deliveries.iter().rev().filter(|((of, id), _)| *of == tenant && newer(id));
+            let items = rows.filter_map(|(_, delivery)| {
+                let shown = tables.verifications.get(&(tenant, delivery.verification))?.clone();
+                let meant = to.as_ref().is_none_or(|to| to.exact.contains(&shown.address));
+                let recipient = tables.recipients.get(&delivery.recipient)?.clone();
+                meant.then(|| OutboxItem { delivery: delivery.clone(), shown, recipient })
+            });
+            items.take(limit).collect()
+        })
+    }
+
+    fn key(&self, prefix: String) -> Pending<'_, Option<KeyRecord>> {
+        self.with(|tables, _| {
+            let key = tables.keys.values().find(|key| key.prefix == prefix)?.clone();
+            let project = tables.projects.get(&key.tenant.project)?.clone();
+            Some(KeyRecord { key, project })
+        })
+    }
+
+    fn projects(&self) -> Pending<'_, Vec<Project>> {
+        self.with(|tables, _| tables.projects.values().cloned().collect())
+    }
+
+    fn keys(&self, project: ProjectId) -> Pending<'_, Vec<ApiKey>> {
+        self.with(|tables, _| {
+            tables.keys.values().filter(|key| key.tenant.project == project).cloned().collect()
+        })
+    }
+
+    fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {
+        self.with(|tables, now| tables.claim(most, now))
+    }
+
+    fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {
+        self.with(|tables, now| {
+            let until = VerificationId::new(now.minus(limits::MAX_LIFETIME), [0; 10]);
+            let inside = |id: &VerificationId| *id > after && *id < until;
+            let rows = tables.verifications.iter().filter(|((_, id), _)| inside(id)).take(most);
+            let due = rows.filter(|(_, row)| row.status != row.status_at(now)).map(|(key, _)| *key);
+            Overdue { ids: due.collect(), next: Some(until) }
+        })
+    }
+
+    fn retire(&self, keep: Retention, _most: usize) -> Pending<'_, u64> {
+        self.with(|tables, now| tables.retire(keep, now))
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        self.with(|_, _| ())
+    }
+}

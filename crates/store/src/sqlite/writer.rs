@@ -1,0 +1,278 @@
+//! The writer thread: takes all commands that wait, decides them in one transaction, commits once, answers each.
+
+use std::sync::Arc;
+
+use countersign_core::batch::{Changes, Outcome, run};
+use countersign_core::command::{Job, Request};
+use countersign_core::ids::{KeyId, ProjectId};
+use countersign_core::keys::Keys;
+use countersign_core::limits;
+use countersign_core::store::{Retention, Unavailable};
+use countersign_core::tenancy::{self, AdminAnswer, AdminRequest, ApiKey, Project};
+use countersign_core::time::{Clock, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Failure;
+use super::housekeeping::{Checkpointer, retire};
+use super::rows::{SqliteRows, decode, write, write_delivery, write_entry};
+use crate::HandOver;
+use crate::load::{Rows as _, load};
+
+/// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
+const MOST_PER_BATCH: usize = 512;
+
+/// The outcome of each command of a batch, in its order.
+type Outcomes = Vec<Result<Outcome, Unavailable>>;
+type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
+
+/// What the writer is asked to do.
+pub(super) enum Work {
+    Decide(Box<Request>, Reply<Outcome>),
+    Administer(Box<AdminRequest>, Reply<AdminAnswer>),
+    Claim(usize, Reply<Vec<Job>>),
+    Retire(Retention, usize, Reply<u64>),
+    Probe(Reply<()>),
+}
+
+/// What the writer needs beside its connection.
+pub(super) struct Outside {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) hand_over: HandOver,
+    /// The last committed instant.
+    pub(super) last: Timestamp,
+}
+
+/// Starts the writer on `connection`, and a checkpointer on its own.
+pub(super) fn start(
+    connection: Connection,
+    for_checkpoints: Connection,
+    work: mpsc::Receiver<Work>,
+    outside: Outside,
+) -> Result<std::thread::JoinHandle<()>, Failure> {
+    let checkpointer = Checkpointer::start(for_checkpoints)?;
+    let writer = Writer { connection, outside, checkpointer };
+    std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || writer.serve(work))
+        .map_err(|error| Failure::Corrupt(format!("no thread for the writer: {error}")))
+}
+
+struct Writer {
+    connection: Connection,
+    outside: Outside,
+    checkpointer: Checkpointer,
+}
+
+impl Writer {
+    fn serve(mut self, mut work: mpsc::Receiver<Work>) {
+        let mut waiting = Vec::with_capacity(MOST_PER_BATCH);
+        while work.blocking_recv_many(&mut waiting, MOST_PER_BATCH) > 0 {
+            let mut batch = Vec::with_capacity(waiting.len());
+            for item in waiting.drain(..) {
+                match item {
+                    Work::Decide(request, reply) => batch.push((*request, reply)),
+                    other => {
+                        self.turn(std::mem::take(&mut batch));
+                        self.single(other);
+                    }
+                }
+            }
+            self.turn(batch);
+            self.checkpointer.after_commit(&self.connection);
+        }
+        self.checkpointer.finish(&self.connection);
+    }
+
+    /// Decides a batch; when the storage refuses it for another reason than being unusable, one by one, so that a
+    /// poisonous command fails alone.
+    fn turn(&mut self, batch: Vec<(Request, Reply<Outcome>)>) {
+        if batch.is_empty() {
+            return;
+        }
+        let requests: Vec<_> = batch.iter().map(|(request, _)| request).collect();
+        match self.decide(&requests) {
+            Ok((outcomes, jobs)) => {
+                for ((_, reply), outcome) in batch.into_iter().zip(outcomes) {
+                    let _ = reply.send(outcome);
+                }
+                jobs.into_iter().for_each(|job| (self.outside.hand_over)(job));
+            }
+            Err(failure) if batch.len() > 1 && !unusable(&failure) => {
+                tracing::error!(%failure, commands = batch.len(), "a batch failed; its commands go one by one");
+                for one in batch {
+                    self.turn(vec![one]);
+                }
+            }
+            Err(failure) => {
+                tracing::error!(%failure, commands = batch.len(), "the storage refused a batch");
+                let unavailable = Unavailable::from(failure);
+                for (_, reply) in batch {
+                    let _ = reply.send(Err(unavailable.clone()));
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self, requests: &[&Request]) -> Result<(Outcomes, Vec<Job>), Failure> {
+        let keys = Arc::clone(&self.outside.keys);
+        let (outcomes, changes) = self.transact(|connection, now| {
+            let loaded = load(&mut SqliteRows(connection), requests, now)?;
+            let (outcomes, changes) = run(requests, loaded, &keys);
+            write(connection, &changes)?;
+            let changed = !changes.is_empty();
+            Ok(((outcomes, changes), changed))
+        })?;
+        let Changes { jobs, .. } = changes;
+        Ok((outcomes, jobs))
+    }
+
+    /// Runs `body` in a transaction that holds the write lock before the clock is read; commits if it changed
+    /// something. `now` never goes behind the last committed instant.
+    fn transact<T>(
+        &mut self,
+        body: impl FnOnce(&Connection, Timestamp) -> Result<(T, bool), Failure>,
+    ) -> Result<T, Failure> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let now = self.outside.clock.now().max(self.outside.last);
+        let ended = body(&self.connection, now).and_then(|(value, changed)| {
+            self.connection.execute_batch(if changed { "COMMIT" } else { "ROLLBACK" })?;
+            Ok((value, changed))
+        });
+        match ended {
+            Ok((value, changed)) => {
+                if changed {
+                    self.outside.last = now;
+                }
+                Ok(value)
+            }
+            Err(failure) => {
+                if !self.connection.is_autocommit()
+                    && let Err(error) = self.connection.execute_batch("ROLLBACK")
+                {
+                    tracing::error!(%error, "a failed transaction could not be rolled back");
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn single(&mut self, work: Work) {
+        match work {
+            Work::Decide(request, reply) => self.turn(vec![(*request, reply)]),
+            Work::Administer(request, reply) => {
+                let answer = self.transact(|connection, now| administer(connection, &request, now));
+                let _ = reply.send(answer.map_err(Unavailable::from));
+            }
+            Work::Claim(most, reply) => {
+                let jobs = self.transact(|connection, now| claim(connection, most, now));
+                let _ = reply.send(jobs.map_err(Unavailable::from));
+            }
+            Work::Retire(keep, most, reply) => {
+                let gone = self.transact(|connection, now| {
+                    let gone = retire(connection, keep, most, now)?;
+                    Ok((gone, gone > 0))
+                });
+                let _ = reply.send(gone.map_err(Unavailable::from));
+            }
+            Work::Probe(reply) => {
+                let written = self.transact(|connection, now| {
+                    SqliteRows(connection).set_meta("probe", &now.millis().to_be_bytes())?;
+                    Ok(((), true))
+                });
+                let _ = reply.send(written.map_err(Unavailable::from));
+            }
+        }
+    }
+}
+
+/// Whether the storage as a whole refuses, so that trying commands one by one is of no use.
+fn unusable(failure: &Failure) -> bool {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, FileLockingProtocolFailed, NotADatabase,
+        ReadOnly, SystemIoFailure,
+    };
+    let Failure::Sqlite(rusqlite::Error::SqliteFailure(error, _)) = failure else { return false };
+    matches!(
+        error.code,
+        CannotOpen
+            | DatabaseBusy
+            | DatabaseLocked
+            | DiskFull
+            | FileLockingProtocolFailed
+            | NotADatabase
+            | ReadOnly
+            | SystemIoFailure
+    )
+}
+
+fn administer(
+    connection: &Connection,
+    request: &AdminRequest,
+    now: Timestamp,
+) -> Result<(AdminAnswer, bool), Failure> {
+    let project = one(connection, "SELECT body FROM project WHERE id = ?1", request.change.project())?;
+    let key = match request.change.key() {
+        Some(id) => one_key(connection, id)?,
+        None => None,
+    };
+    let (effects, answer) = tenancy::decide(request, project, key, now);
+    if let Some(project) = &effects.project {
+        put_project(connection, project)?;
+    }
+    if let Some(key) = &effects.key {
+        put_key(connection, key)?;
+    }
+    if let Some(entry) = &effects.entry {
+        write_entry(connection, entry)?;
+    }
+    Ok((answer, effects.entry.is_some()))
+}
+
+fn one(connection: &Connection, sql: &str, id: ProjectId) -> Result<Option<Project>, Failure> {
+    let body: Option<Vec<u8>> = connection.query_row(sql, [id.as_bytes()], |row| row.get(0)).optional()?;
+    body.map(|body| decode(&body)).transpose()
+}
+
+fn one_key(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>, Failure> {
+    let sql = "SELECT body FROM api_key WHERE id = ?1";
+    let body: Option<Vec<u8>> = connection.query_row(sql, [id.as_bytes()], |row| row.get(0)).optional()?;
+    body.map(|body| decode(&body)).transpose()
+}
+
+fn put_project(connection: &Connection, project: &Project) -> Result<(), Failure> {
+    let body = minicbor::to_vec(project).map_err(|error| Failure::Corrupt(error.to_string()))?;
+    let sql = "INSERT OR REPLACE INTO project (id, body) VALUES (?1, ?2)";
+    connection.execute(sql, params![project.id.as_bytes(), body])?;
+    Ok(())
+}
+
+fn put_key(connection: &Connection, key: &ApiKey) -> Result<(), Failure> {
+    let body = minicbor::to_vec(key).map_err(|error| Failure::Corrupt(error.to_string()))?;
+    let sql = "INSERT INTO api_key (id, project, prefix, body) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (id) DO UPDATE SET body = ?4";
+    let project = key.tenant.project;
+    connection.execute(sql, params![key.id.as_bytes(), project.as_bytes(), key.prefix, body])?;
+    Ok(())
+}
+
+/// Takes deliveries whose lease ended or whose next try is due, for the length of a lease.
+fn claim(connection: &Connection, most: usize, now: Timestamp) -> Result<(Vec<Job>, bool), Failure> {
+    let mut rows = SqliteRows(connection);
+    let sql = "SELECT body FROM delivery WHERE due IS NOT NULL AND due <= ?1 ORDER BY due LIMIT ?2";
+    let due: Vec<countersign_core::delivery::Delivery> =
+        rows.bodies(sql, params![now.millis(), most as i64])?;
+    let mut jobs = Vec::with_capacity(due.len());
+    for mut delivery in due {
+        delivery.due = Some(now.plus(limits::LEASE));
+        write_delivery(connection, &delivery, false)?;
+        let verification = rows.verification(&delivery.tenant, delivery.verification)?;
+        let recipient = rows.recipient(delivery.recipient)?;
+        if let (Some(verification), Some(recipient)) = (verification, recipient) {
+            jobs.push(Job { delivery, verification, data_key: recipient.data_key });
+        }
+    }
+    let claimed = !jobs.is_empty();
+    Ok((jobs, claimed))
+}
