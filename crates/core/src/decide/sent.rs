@@ -2,7 +2,7 @@
 
 use super::{Turn, not_found};
 use crate::command::{Answer, Effects, Sent};
-use crate::delivery::{DeliveryState, Fault};
+use crate::delivery::{Attempt, DeliveryState, Fault};
 use crate::journal::Event;
 use crate::refusal::Refusal;
 use crate::verification::Status;
@@ -13,11 +13,9 @@ pub(super) fn sent(turn: &Turn<'_>, sent: &Sent) -> (Effects, Answer) {
     if !may_follow(delivery.state, sent.state) {
         return turn.refuse(Refusal::StateConflict, &verification, &row);
     }
-    let refused_by_recipient = sent
-        .attempts
-        .last()
-        .and_then(|attempt| attempt.error.as_ref())
-        .is_some_and(|error| error.fault == Fault::Recipient);
+    let blames_recipient =
+        |attempt: &Attempt| attempt.error.as_ref().is_some_and(|error| error.fault == Fault::Recipient);
+    let refused_by_recipient = !sent.attempts.is_empty() && sent.attempts.iter().all(blames_recipient);
     for attempt in &sent.attempts {
         delivery.note(attempt.clone());
     }
@@ -36,8 +34,7 @@ pub(super) fn sent(turn: &Turn<'_>, sent: &Sent) -> (Effects, Answer) {
         other.id != delivery.id && other.verification == verification.id && alive
     });
     // A late report of the network (a receipt) says `Failed` of what was sent; only a refusal at once ends anything.
-    let refused_at_once =
-        refused_by_recipient && sent.state == DeliveryState::Failed && !sent.attempts.is_empty();
+    let refused_at_once = refused_by_recipient && sent.state == DeliveryState::Failed;
     let pending = verification.status_at(turn.now) == Status::Pending;
     let snapshot = turn.snapshot_with(&verification, &row, Some(delivery.clone()));
     if refused_at_once && pending && !other_alive && verification.sends <= 1 {

@@ -1,0 +1,42 @@
+//! The message of a verification, in the project's name and the person's language.
+
+use countersign_core::keys::Code;
+use countersign_core::tenancy::Project;
+use countersign_core::verification::{Channel, Private, Purpose, Verification};
+
+use crate::messages::{self, Medium, MessageInput, RenderError, RenderedMessage, TransactionText};
+
+/// Renders the message that carries `code`.
+///
+/// # Errors
+/// When a value cannot stand in a message, see [`messages::render`].
+pub fn of(
+    project: &Project,
+    verification: &Verification,
+    private: &Private,
+    channel: Channel,
+    code: &Code,
+) -> Result<RenderedMessage, RenderError> {
+    let lifetime = verification.expires_at.since(verification.created_at);
+    let purpose = match verification.purpose {
+        Purpose::Authentication => messages::Purpose::Authentication,
+        Purpose::AddressValidation => messages::Purpose::AddressValidation,
+        Purpose::Recovery => messages::Purpose::Recovery,
+        Purpose::Transaction => messages::Purpose::Transaction,
+    };
+    messages::render(&MessageInput {
+        locale: private.locale.as_deref().unwrap_or(&project.locale),
+        medium: if channel == Channel::Email { Medium::Email } else { Medium::Sms },
+        purpose,
+        brand: &project.brand,
+        code: code.reveal(),
+        minutes: u32::try_from(lifetime.as_secs().div_ceil(60)).unwrap_or(u32::MAX),
+        origin_host: project.origin_host.as_deref(),
+        transaction: private.transaction.as_ref().map(|transaction| TransactionText {
+            amount_minor: transaction.amount,
+            currency: &transaction.currency,
+            payee: &transaction.payee,
+            reference: transaction.reference.as_deref(),
+        }),
+    })
+}

@@ -1,0 +1,360 @@
+//! The worker: takes jobs, derives the code, renders, hands over to a provider, records what came of it.
+//!
+//! A job is leased. A worker that dies loses its lease, and whoever claims the job next sends it: at least once,
+//! never after the code's expiry, never without a send that the core reserved.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign_core::command::{Command, Job, Request, Sent};
+use countersign_core::delivery::{Attempt, AttemptError, DeliveryState, Fault};
+use countersign_core::ids::ProjectId;
+use countersign_core::journal::Actor;
+use countersign_core::keys::{Keys, open};
+use countersign_core::ledger::data_key_place;
+use countersign_core::policy::{Policy, Profile};
+use countersign_core::routing::{Routes, TEST_OUTBOX};
+use countersign_core::scenario::providers as scenario;
+use countersign_core::store::Store;
+use countersign_core::tenancy::Project;
+use countersign_core::tenant::Mode;
+use countersign_core::time::{Clock, Entropy, EntropySource, Timestamp};
+use countersign_core::verification::{Private, Status, Verification};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+
+use crate::messages::RenderedMessage;
+use crate::provider::{Outgoing, Provider, ProviderError};
+use crate::text;
+
+/// Jobs that are worked on at once; a hanging provider holds only its own share.
+const IN_FLIGHT: usize = 512;
+/// Jobs that may wait in memory after their commit; more are left to the next claim.
+const HANDED_OVER: usize = 8_192;
+/// How often orphans and retries are looked for.
+const CLAIM_EVERY: Duration = Duration::from_secs(1);
+/// Jobs taken from the table at once.
+const CLAIM_MOST: usize = 256;
+/// How late the scenario `…0011` is delivered.
+const LATE: Duration = Duration::from_secs(20);
+/// How long a project's settings are remembered.
+const PROJECT_STALENESS: Duration = Duration::from_secs(1);
+
+/// What the worker works with.
+pub struct WorkerOptions {
+    /// Where outcomes go.
+    pub store: Arc<dyn Store>,
+    /// The keys of the store.
+    pub keys: Arc<Keys>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness of commands and of back-off.
+    pub entropy: Arc<dyn EntropySource>,
+    /// The configured providers by name.
+    pub providers: BTreeMap<String, Arc<dyn Provider>>,
+    /// Told whenever a message reached the test outbox.
+    pub arrivals: Arc<Notify>,
+}
+
+/// The end of the queue that the store's hand-over writes to. Never blocks; a job that finds no room is claimed later.
+#[derive(Clone)]
+pub struct Inbox(mpsc::Sender<Job>);
+
+impl Inbox {
+    /// Takes a job.
+    pub fn take(&self, job: Job) {
+        if self.0.try_send(job).is_err() {
+            tracing::warn!("the delivery queue is full; the message waits for the end of its lease");
+        }
+    }
+}
+
+/// The queue between the store and the worker; made first, because the store needs its [`Inbox`].
+#[must_use]
+pub fn queue() -> (Inbox, mpsc::Receiver<Job>) {
+    let (sender, receiver) = mpsc::channel(HANDED_OVER);
+    (Inbox(sender), receiver)
+}
+
+/// Works until `stop` turns true, then finishes what is in flight.
+pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut stop: watch::Receiver<bool>) {
+    let worker = Arc::new(Worker { options, projects: Mutex::new(HashMap::new()) });
+    let slots = Arc::new(Semaphore::new(IN_FLIGHT));
+    let mut tick = tokio::time::interval(CLAIM_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let claimed = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => break,
+            Some(job) = jobs.recv() => vec![job],
+            _ = tick.tick() => worker.claim().await,
+        };
+        for job in claimed {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            let worker = Arc::clone(&worker);
+            tokio::spawn(async move {
+                worker.deliver(job).await;
+                drop(slot);
+            });
+        }
+    }
+    // All slots back means that nothing is in flight any more.
+    let _ = slots.acquire_many(u32::try_from(IN_FLIGHT).unwrap_or(u32::MAX)).await;
+}
+
+struct Worker {
+    options: WorkerOptions,
+    projects: Mutex<HashMap<ProjectId, (Timestamp, Arc<Project>)>>,
+}
+
+/// What one round over the providers came to.
+struct Round {
+    attempts: Vec<Attempt>,
+    state: DeliveryState,
+    retry_at: Option<Timestamp>,
+    report: Option<DeliveryState>,
+}
+
+impl Round {
+    fn ended(attempts: Vec<Attempt>, state: DeliveryState) -> Self {
+        Self { attempts, state, retry_at: None, report: None }
+    }
+}
+
+impl Worker {
+    async fn claim(&self) -> Vec<Job> {
+        match self.options.store.claim(CLAIM_MOST).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                tracing::warn!(%error, "deliveries could not be claimed; the next tick tries again");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn deliver(&self, job: Job) {
+        let Some(round) = self.round(&job).await else { return };
+        let state = round.state;
+        if let Some(last) = round.attempts.last() {
+            tracing::info!(
+                delivery = %job.delivery.id,
+                provider = %last.provider,
+                channel = job.delivery.channel.as_str(),
+                state = state.as_str(),
+                error = last.error.as_ref().map(|error| error.class.as_str()),
+                "delivery attempt"
+            );
+        }
+        let report = round.report;
+        self.record(&job, round).await;
+        if let Some(state) = report {
+            self.record(&job, Round::ended(Vec::new(), state)).await;
+        }
+        if job.delivery.tenant.mode == Mode::Test && state == DeliveryState::Sent {
+            self.options.arrivals.notify_waiters();
+        }
+    }
+
+    /// Tries the providers in order. `None` when the job is no longer ours.
+    async fn round(&self, job: &Job) -> Option<Round> {
+        let now = self.options.clock.now();
+        if job.delivery.due.is_some_and(|lease| lease <= now) {
+            return None;
+        }
+        let over = now >= job.delivery.expires_at
+            || job.verification.status != Status::Pending
+            || job.verification.generation != job.delivery.generation;
+        if over {
+            return Some(Round::ended(Vec::new(), DeliveryState::Expired));
+        }
+        let outgoing = match self.render(job, now).await {
+            Ok(outgoing) => outgoing,
+            Err(reason) => {
+                tracing::error!(delivery = %job.delivery.id, reason, "a message could not be made");
+                let attempt = failure(now, "none", Fault::Us, false, "configuration", reason);
+                return Some(Round::ended(vec![attempt], DeliveryState::Failed));
+            }
+        };
+        let mut attempts = Vec::new();
+        for provider in &job.delivery.providers {
+            let attempt = match job.delivery.tenant.mode {
+                Mode::Test => match self.play(provider, job) {
+                    Ok(round) => return Some(with_earlier(attempts, round)),
+                    Err(attempt) => attempt,
+                },
+                Mode::Live => self.attempt(provider, &outgoing).await,
+            };
+            let taken = attempt.error.is_none();
+            attempts.push(attempt);
+            if taken {
+                return Some(Round::ended(attempts, DeliveryState::Sent));
+            }
+        }
+        Some(self.refused(job, attempts))
+    }
+
+    /// No provider took it: again later when that may help and the code lives, else it failed.
+    fn refused(&self, job: &Job, attempts: Vec<Attempt>) -> Round {
+        let helps = attempts.iter().any(|attempt| attempt.error.as_ref().is_some_and(|error| error.retry));
+        let mut random = [0; 2];
+        self.options.entropy.fill(&mut random);
+        let retry_at =
+            self.options.clock.now().plus(back_off(job.delivery.tries, u16::from_be_bytes(random)));
+        if helps && retry_at < job.delivery.expires_at {
+            return Round { attempts, state: DeliveryState::Queued, retry_at: Some(retry_at), report: None };
+        }
+        Round::ended(attempts, DeliveryState::Failed)
+    }
+
+    async fn attempt(&self, name: &str, outgoing: &Outgoing) -> Attempt {
+        let Some(provider) = self.options.providers.get(name) else {
+            let reason = "the route names a provider that is not configured on this node";
+            return failure(self.options.clock.now(), name, Fault::Us, true, "configuration", reason);
+        };
+        let sent = provider.send(outgoing).await;
+        let at = self.options.clock.now();
+        match sent {
+            Ok(accepted) => {
+                Attempt { at, provider: name.to_owned(), error: None, message_id: accepted.message_id }
+            }
+            Err(ProviderError { retry, fault, class, detail }) => {
+                failure(at, name, fault, retry, class.as_str(), &detail)
+            }
+        }
+    }
+
+    /// The providers of test mode: the outbox, and those of the scenario numbers.
+    fn play(&self, name: &str, job: &Job) -> Result<Round, Attempt> {
+        let now = self.options.clock.now();
+        let taken = |provider: &str| Attempt {
+            at: now,
+            provider: provider.to_owned(),
+            error: None,
+            message_id: None,
+        };
+        let due = job.delivery.id.created_at().plus(LATE);
+        match name {
+            scenario::LATE if now < due => Ok(Round {
+                attempts: Vec::new(),
+                state: DeliveryState::Queued,
+                retry_at: Some(due),
+                report: None,
+            }),
+            scenario::UNDELIVERED => Ok(Round {
+                report: Some(DeliveryState::Failed),
+                ..Round::ended(vec![taken(name)], DeliveryState::Sent)
+            }),
+            scenario::FAILS => {
+                Err(failure(now, name, Fault::Provider, true, "provider_failed", "the scenario says so"))
+            }
+            scenario::LATE => Ok(Round::ended(vec![taken(TEST_OUTBOX)], DeliveryState::Sent)),
+            _ => Ok(Round::ended(vec![taken(name)], DeliveryState::Sent)),
+        }
+    }
+
+    async fn render(&self, job: &Job, now: Timestamp) -> Result<Outgoing, &'static str> {
+        let verification = &job.verification;
+        let place = data_key_place(&verification.tenant, &verification.recipient);
+        let keys = &self.options.keys;
+        let data_key = keys.unwrap(&job.data_key, &place).ok_or("the recipient's key does not open")?;
+        let plain = open(&data_key, &verification.sealed_for(), job.data_key.root, &verification.sealed)
+            .ok_or("the recipient does not open")?;
+        let private: Private = minicbor_decode(&plain).ok_or("the recipient cannot be read")?;
+        let project = self.project(verification.tenant.project, now).await.ok_or("the project is gone")?;
+        let message = self.message(&project, verification, &private, job)?;
+        let left = job.delivery.expires_at.since(now);
+        Ok(Outgoing {
+            to: private.to,
+            channel: job.delivery.channel.as_str(),
+            message,
+            delivery_id: job.delivery.id.to_string(),
+            deadline: left.min(countersign_core::limits::LEASE.saturating_sub(Duration::from_secs(5))),
+        })
+    }
+
+    fn message(
+        &self,
+        project: &Project,
+        verification: &Verification,
+        private: &Private,
+        job: &Job,
+    ) -> Result<RenderedMessage, &'static str> {
+        let digest = verification.binding.digest();
+        let code =
+            self.options.keys.code(&verification.code_inputs(&digest)).ok_or("the root key is unknown")?;
+        text::of(project, verification, private, job.delivery.channel, &code)
+            .map_err(|_| "the message could not be rendered")
+    }
+
+    /// The project's settings, at most a second old.
+    async fn project(&self, id: ProjectId, now: Timestamp) -> Option<Arc<Project>> {
+        let fresh = |at: &Timestamp| now.since(*at) < PROJECT_STALENESS;
+        if let Ok(known) = self.projects.lock()
+            && let Some((_, project)) = known.get(&id).filter(|(at, _)| fresh(at))
+        {
+            return Some(Arc::clone(project));
+        }
+        let all = self.options.store.projects().await.ok()?;
+        let mut known = self.projects.lock().ok()?;
+        *known = all.into_iter().map(|project| (project.id, (now, Arc::new(project)))).collect();
+        known.get(&id).map(|(_, project)| Arc::clone(project))
+    }
+
+    async fn record(&self, job: &Job, round: Round) {
+        let sent = Sent {
+            delivery: job.delivery.id,
+            attempts: round.attempts,
+            state: round.state,
+            retry_at: round.retry_at,
+        };
+        let request = Request {
+            tenant: job.delivery.tenant,
+            actor: Actor::System,
+            request_id: None,
+            policy: Arc::new(Policy::of(Profile::Standard)),
+            routes: Arc::new(Routes::default()),
+            limits_apply: false,
+            clock_ahead: Duration::ZERO,
+            ip_held_until: None,
+            entropy: Entropy::draw(self.options.entropy.as_ref()),
+            once: None,
+            command: Command::Sent(sent),
+        };
+        if let Err(error) = self.options.store.submit(request).await {
+            tracing::error!(delivery = %job.delivery.id, %error, "an outcome was not recorded; its lease will end");
+        }
+    }
+}
+
+fn minicbor_decode(plain: &[u8]) -> Option<Private> {
+    minicbor::decode(plain).ok()
+}
+
+fn with_earlier(mut earlier: Vec<Attempt>, round: Round) -> Round {
+    earlier.extend(round.attempts);
+    Round { attempts: earlier, ..round }
+}
+
+fn failure(at: Timestamp, provider: &str, fault: Fault, retry: bool, class: &str, detail: &str) -> Attempt {
+    let error = AttemptError { fault, retry, class: class.to_owned(), detail: detail.to_owned() };
+    Attempt { at, provider: provider.to_owned(), error: Some(error), message_id: None }
+}
+
+/// 1, 2, 4 … 30 seconds, each shortened by up to half at random so that retries do not come in waves.
+fn back_off(tries: u32, random: u16) -> Duration {
+    let full = Duration::from_secs(1 << tries.min(5)).min(Duration::from_secs(30));
+    full - full.mul_f64(f64::from(random) / f64::from(u16::MAX) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_grows_to_half_a_minute_and_is_shortened_by_half_at_most() {
+        assert_eq!(back_off(0, 0), Duration::from_secs(1));
+        assert_eq!(back_off(0, u16::MAX), Duration::from_millis(500));
+        assert_eq!(back_off(3, 0), Duration::from_secs(8));
+        assert_eq!(back_off(40, 0), Duration::from_secs(30));
+    }
+}
