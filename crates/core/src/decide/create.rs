@@ -33,7 +33,7 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
         return keep_blocked(turn, verification, &row, block, create.dry_run);
     }
     let mut effects = Effects::default();
-    supersede(turn, &verification, &mut row, &mut effects);
+    supersede(turn, create, &verification, &mut row, &mut effects);
     let route = route(turn, create, channel, scenario);
     effects.journal.push(turn.entry(
         effects.journal.len(),
@@ -210,17 +210,17 @@ fn keep_blocked(
 }
 
 /// Ends what gives way: open ones of the same purpose and subject or session, and what the ledger has no room for.
-fn supersede(turn: &Turn<'_>, new: &Verification, row: &mut RecipientRow, effects: &mut Effects) {
-    let equal = |mine: &Option<_>, other: &Option<_>| mine.is_some() && mine == other;
-    for old in turn.ledger.verifications.values() {
-        let (mine, other) = (&new.binding, &old.binding);
-        let same = equal(&mine.subject, &other.subject) || equal(&mine.session, &other.session);
-        if old.status != Status::Pending {
-            continue;
-        }
+fn supersede(
+    turn: &Turn<'_>,
+    create: &Create,
+    new: &Verification,
+    row: &mut RecipientRow,
+    effects: &mut Effects,
+) {
+    for old in turn.ledger.verifications.values().filter(|old| old.status == Status::Pending) {
         if turn.now >= old.expires_at {
             turn.end(effects, old.clone(), row, Status::Expired);
-        } else if old.purpose == new.purpose && same {
+        } else if old.purpose == new.purpose && same_person(turn, create, old) {
             turn.end(effects, old.clone(), row, Status::Superseded);
         }
     }
@@ -230,6 +230,18 @@ fn supersede(turn: &Turn<'_>, new: &Verification, row: &mut RecipientRow, effect
     {
         turn.end(effects, old.clone(), row, Status::Superseded);
     }
+}
+
+/// Whether both name the same subject or session. Compared under the root of the old one, which may not be active
+/// any more.
+fn same_person(turn: &Turn<'_>, create: &Create, old: &Verification) -> bool {
+    let asked = &create.private;
+    let (subject, session) = (asked.subject.as_deref(), asked.session.as_deref());
+    let mine = Binding::of(turn.keys, old.root, &turn.request.tenant, None, subject, session);
+    let equal = |mine: Option<_>, other: Option<_>| mine.is_some() && mine == other;
+    mine.is_some_and(|mine| {
+        equal(mine.subject, old.binding.subject) || equal(mine.session, old.binding.session)
+    })
 }
 
 fn route(turn: &Turn<'_>, create: &Create, channel: Channel, scenario: Option<Scenario>) -> Vec<String> {
