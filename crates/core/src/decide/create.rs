@@ -265,6 +265,7 @@ fn apply_scenario(turn: &Turn<'_>, scenario: Option<Scenario>, verification: &mu
             verification.ended_at = Some(turn.now);
         }
         Some(Scenario::ExpiresAtOnce) => verification.expires_at = turn.now,
+        Some(Scenario::NoSms) => verification.channels_available.retain(|channel| *channel != Channel::Sms),
         _ => {}
     }
 }
