@@ -36,9 +36,10 @@ pub(super) fn sent(turn: &Turn<'_>, sent: &Sent) -> (Effects, Answer) {
     // A late report of the network (a receipt) says `Failed` of what was sent; only a refusal at once ends anything.
     let refused_at_once = refused_by_recipient && sent.state == DeliveryState::Failed;
     let pending = verification.status_at(turn.now) == Status::Pending;
-    let snapshot = turn.snapshot_with(&verification, &row, Some(delivery.clone()));
+    let mut snapshot = turn.snapshot_with(&verification, &row, Some(delivery.clone()));
     if refused_at_once && pending && !other_alive && verification.sends <= 1 {
         turn.end(&mut effects, verification, &mut row, Status::Undeliverable);
+        snapshot = turn.snapshot_with(&effects.verifications[0], &row, Some(delivery.clone()));
         effects.recipient = Some(row);
     }
     effects.deliveries.push(delivery);
