@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 use crate::delivery::{Attempt, Delivery, DeliveryState};
 use crate::ids::{DeliveryId, ProofId, RecipientId, RequestId, VerificationId};
 use crate::journal::{Actor, Entry};
-use crate::keys::{CodeFormat, Digest, WrappedKey};
+use crate::keys::{CodeFormat, Digest, Keys, WrappedKey};
 use crate::ledger::RecipientRow;
 use crate::policy::Policy;
 use crate::recipient::Recipient;
@@ -59,8 +59,22 @@ pub struct Once {
 pub struct RecipientIndex {
     /// Of the folded form: finds the ledger.
     pub folded: Vec<Digest>,
-    /// Of the exact form, under the active root: frozen in the verification.
+    /// Of the exact form: the one under the active root is frozen in the verification.
     pub exact: Vec<Digest>,
+}
+
+impl RecipientIndex {
+    /// The indexes of a recipient of this tenant.
+    #[must_use]
+    pub fn of(keys: &Keys, tenant: &Tenant, to: &Recipient) -> Self {
+        let under_each_root = |text: &str| {
+            let (mode, kind) = ([tenant.mode.tag()], [to.kind().tag()]);
+            let fields: [&[u8]; 5] =
+                [b"recipient/v1", tenant.project.as_bytes(), &mode, &kind, text.as_bytes()];
+            keys.root_ids().filter_map(|root| keys.index(root, &fields)).collect()
+        };
+        Self { folded: under_each_root(to.folded()), exact: under_each_root(to.canonical()) }
+    }
 }
 
 /// One thing to decide.

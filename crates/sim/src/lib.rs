@@ -1,1 +1,11 @@
-//! placeholder
+//! For tests only: time and randomness that repeat, requests in one line, and a seeded simulator of the rules.
+#![expect(clippy::expect_used, reason = "a broken fixture must end the test that uses it")]
+
+pub mod clock;
+pub mod entropy;
+pub mod requests;
+pub mod simulator;
+
+pub use clock::FakeClock;
+pub use entropy::SeededEntropy;
+pub use requests::{Requests, test_keys, test_ring};
