@@ -24,8 +24,9 @@ pub(super) fn sent(turn: &Turn<'_>, sent: &Sent) -> (Effects, Answer) {
     delivery.due = sent.retry_at.filter(|_| sent.state == DeliveryState::Queued);
     let mut effects = Effects::default();
     if sent.state == DeliveryState::Failed {
-        let fault = if refused_by_recipient { Fault::Recipient } else { Fault::Provider };
-        let mut entry = turn.entry(0, Event::DeliveryFailed(fault), Some(&verification));
+        let fault = if refused_by_recipient { Fault::Recipient } else { ours_or_providers(sent) };
+        let event = Event::DeliveryFailed(fault);
+        let mut entry = turn.entry(0, event, Some(&verification));
         entry.delivery = Some(delivery.id);
         effects.journal.push(entry);
     }
@@ -44,6 +45,12 @@ pub(super) fn sent(turn: &Turn<'_>, sent: &Sent) -> (Effects, Answer) {
     }
     effects.deliveries.push(delivery);
     (effects, Answer::Done(Box::new(snapshot)))
+}
+
+/// Whose fault it was when not every route blamed the recipient. A receipt that came later blames the provider.
+fn ours_or_providers(sent: &Sent) -> Fault {
+    let faults = sent.attempts.iter().rev().filter_map(|attempt| Some(attempt.error.as_ref()?.fault));
+    faults.into_iter().find(|fault| *fault != Fault::Recipient).unwrap_or(Fault::Provider)
 }
 
 /// States only move forward; a repeated or late report changes nothing.
