@@ -1,0 +1,9 @@
+//! The decisions as claims. [`world::World`] plays the engine and checks the invariants after every batch.
+
+mod batches;
+mod check;
+mod create;
+mod ends;
+mod invariants;
+mod resend;
+mod world;
