@@ -3,7 +3,6 @@
 //! Both share the pure loop of the core ([`countersign_core::batch`]) and the way rows are gathered for it
 //! ([`load`]); each has only its own reads and writes.
 
-pub mod conformance;
 mod load;
 pub mod memory;
 pub mod sqlite;

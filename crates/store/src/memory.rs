@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
 use countersign_core::command::{Job, RecipientIndex, Recorded, Request};
@@ -14,8 +15,8 @@ use countersign_core::limits;
 use countersign_core::store::{
     Filter, History, KeyRecord, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store, Unavailable,
 };
-use countersign_core::tenancy::{self, AdminAnswer, AdminRequest, ApiKey, Project};
-use countersign_core::tenant::Tenant;
+use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Project};
+use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Clock, Timestamp};
 use countersign_core::verification::Verification;
 
@@ -24,6 +25,7 @@ use crate::load::{Rows, load};
 
 #[derive(Default)]
 struct Tables {
+    /// The latest instant anything here saw.
     last: Timestamp,
     projects: BTreeMap<ProjectId, Project>,
     keys: BTreeMap<KeyId, ApiKey>,
@@ -95,6 +97,7 @@ impl MemoryStore {
     fn with<T: Send + 'static>(&self, act: impl FnOnce(&mut Tables, Timestamp) -> T) -> Pending<'static, T> {
         let done = self.tables.lock().map_err(|_| Unavailable::Internal).map(|mut tables| {
             let now = self.clock.now().max(tables.last);
+            tables.last = now;
             act(&mut tables, now)
         });
         Box::pin(std::future::ready(done))
@@ -110,14 +113,11 @@ impl Tables {
     ) -> (Result<Outcome, Unavailable>, Vec<Job>) {
         let Ok(loaded) = load(&mut &*self, &[request], now);
         let (mut outcomes, changes) = run(&[request], loaded, keys);
-        let jobs = self.apply(changes, now);
+        let jobs = self.apply(changes);
         (outcomes.pop().unwrap_or(Err(Unavailable::Internal)), jobs)
     }
 
-    fn apply(&mut self, changes: Changes, now: Timestamp) -> Vec<Job> {
-        if !changes.is_empty() {
-            self.last = now;
-        }
+    fn apply(&mut self, changes: Changes) -> Vec<Job> {
         for (id, row) in changes.recipients {
             if changes.new_recipients.contains(&id) {
                 self.indexes.insert((row.tenant, row.index), id);
@@ -152,9 +152,10 @@ impl Tables {
         due.truncate(most);
         let mut jobs = Vec::new();
         for mut delivery in due {
-            delivery.due = Some(now.plus(limits::LEASE));
-            self.deliveries.insert((delivery.tenant, delivery.id), delivery.clone());
             let verification = self.verifications.get(&(delivery.tenant, delivery.verification)).cloned();
+            // One whose verification was retired can never be sent; it must not stand before the others for ever.
+            delivery.due = verification.as_ref().map(|_| now.plus(limits::LEASE));
+            self.deliveries.insert((delivery.tenant, delivery.id), delivery.clone());
             let data_key = self.recipients.get(&delivery.recipient).map(|row| row.data_key.clone());
             if let (Some(verification), Some(data_key)) = (verification, data_key) {
                 jobs.push(Job { delivery, verification, data_key });
@@ -166,6 +167,11 @@ impl Tables {
     fn administer(&mut self, request: &AdminRequest, now: Timestamp) -> AdminAnswer {
         let project = self.projects.get(&request.change.project()).cloned();
         let key = request.change.key().and_then(|id| self.keys.get(&id)).cloned();
+        if let AdminChange::CreateKey(wanted) = &request.change
+            && self.keys.values().any(|known| known.prefix == wanted.prefix)
+        {
+            return AdminAnswer::Conflict;
+        }
         let (effects, answer) = tenancy::decide(request, project, key, now);
         if let Some(project) = effects.project {
             self.projects.insert(project.id, project);
@@ -177,15 +183,40 @@ impl Tables {
         answer
     }
 
-    fn retire(&mut self, keep: Retention, now: Timestamp) -> u64 {
-        let before = self.once.len() + self.journal.len() + self.verifications.len() + self.deliveries.len();
-        self.once.retain(|_, recorded| now.since(recorded.at) <= limits::IDEMPOTENCY_LIFETIME);
-        self.journal.retain(|entry| now.since(entry.at) <= keep.journal);
+    fn retire(&mut self, keep: Retention, most: usize, now: Timestamp) -> u64 {
+        let mut gone = 0;
+        let mut goes = |old: bool, so_far: &mut usize| {
+            let goes = old && *so_far < most;
+            *so_far += usize::from(goes);
+            gone += u64::from(goes);
+            !goes
+        };
+        let [mut once, mut journal, mut verifications, mut deliveries] = [0; 4];
+        let outlived = |recorded: &Recorded| now.since(recorded.at) > limits::IDEMPOTENCY_LIFETIME;
+        self.once.retain(|_, recorded| goes(outlived(recorded), &mut once));
+        self.journal.retain(|entry| goes(now.since(entry.at) > keep.journal, &mut journal));
         let bound = now.minus(keep.verifications);
-        self.verifications.retain(|(_, id), _| id.created_at() >= bound);
-        self.deliveries.retain(|(_, id), _| id.created_at() >= bound);
-        let after = self.once.len() + self.journal.len() + self.verifications.len() + self.deliveries.len();
-        (before - after) as u64
+        self.verifications.retain(|(_, id), _| goes(id.created_at() < bound, &mut verifications));
+        self.deliveries.retain(|(_, id), _| goes(id.created_at() < bound, &mut deliveries));
+        gone
+    }
+
+    /// The present as the tenant sees it.
+    fn now_of(&self, tenant: &Tenant, now: Timestamp) -> Timestamp {
+        let project = self.projects.get(&tenant.project).filter(|_| tenant.mode == Mode::Test);
+        now.plus(Duration::from_secs(project.map_or(0, |project| project.test_clock_ahead)))
+    }
+
+    fn overdue(&self, after: VerificationId, most: usize, now: Timestamp) -> Overdue {
+        let until = VerificationId::new(now.minus(limits::MAX_LIFETIME), [0; 10]);
+        let inside = |id: &VerificationId| *id > after && *id < until;
+        let mut rows: Vec<_> = self.verifications.iter().filter(|((_, id), _)| inside(id)).collect();
+        rows.sort_by_key(|((_, id), _)| *id);
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let next = rows.last().map_or(until, |((_, id), _)| if more { *id } else { until });
+        let due = rows.into_iter().filter(|(_, row)| row.status != row.status_at(now));
+        Overdue { ids: due.map(|(key, _)| *key).collect(), next: Some(next) }
     }
 }
 
@@ -217,6 +248,7 @@ impl Store for MemoryStore {
         self.with(|tables, now| {
             let below = |id: &VerificationId| before.is_none_or(|before| *id < before);
             let rows = tables.verifications.iter().rev().filter(|((of, id), _)| *of == tenant && below(id));
+            let now = tables.now_of(&tenant, now);
             let mut passing = rows.map(|(_, row)| row).filter(|row| filter.passes(row, now));
             let verifications: Vec<_> =
                 passing.by_ref().take(limit).filter_map(|row| tables.shown(row)).collect();
@@ -277,17 +309,11 @@ impl Store for MemoryStore {
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {
-        self.with(|tables, now| {
-            let until = VerificationId::new(now.minus(limits::MAX_LIFETIME), [0; 10]);
-            let inside = |id: &VerificationId| *id > after && *id < until;
-            let rows = tables.verifications.iter().filter(|((_, id), _)| inside(id)).take(most);
-            let due = rows.filter(|(_, row)| row.status != row.status_at(now)).map(|(key, _)| *key);
-            Overdue { ids: due.collect(), next: Some(until) }
-        })
+        self.with(|tables, now| tables.overdue(after, most, now))
     }
 
-    fn retire(&self, keep: Retention, _most: usize) -> Pending<'_, u64> {
-        self.with(|tables, now| tables.retire(keep, now))
+    fn retire(&self, keep: Retention, most: usize) -> Pending<'_, u64> {
+        self.with(|tables, now| tables.retire(keep, most, now))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

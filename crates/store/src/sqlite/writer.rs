@@ -8,7 +8,7 @@ use countersign_core::ids::{KeyId, ProjectId};
 use countersign_core::keys::Keys;
 use countersign_core::limits;
 use countersign_core::store::{Retention, Unavailable};
-use countersign_core::tenancy::{self, AdminAnswer, AdminRequest, ApiKey, Project};
+use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Project};
 use countersign_core::time::{Clock, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +33,9 @@ pub(super) enum Work {
     Claim(usize, Reply<Vec<Job>>),
     Retire(Retention, usize, Reply<u64>),
     Probe(Reply<()>),
+    /// Does something to the writer's own connection: fills the disk, holds the writer up.
+    #[cfg(test)]
+    Meddle(Box<dyn FnOnce(&Connection) + Send>, Reply<()>),
 }
 
 /// What the writer needs beside its connection.
@@ -40,7 +43,7 @@ pub(super) struct Outside {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keys: Arc<Keys>,
     pub(super) hand_over: HandOver,
-    /// The last committed instant.
+    /// The latest instant a turn saw; at the start, the last committed one.
     pub(super) last: Timestamp,
 }
 
@@ -129,24 +132,21 @@ impl Writer {
     }
 
     /// Runs `body` in a transaction that holds the write lock before the clock is read; commits if it changed
-    /// something. `now` never goes behind the last committed instant.
+    /// something. `now` never goes behind what an earlier turn saw, committed or not: a code that was refused as
+    /// expired stays so when the system clock is set back.
     fn transact<T>(
         &mut self,
         body: impl FnOnce(&Connection, Timestamp) -> Result<(T, bool), Failure>,
     ) -> Result<T, Failure> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let now = self.outside.clock.now().max(self.outside.last);
+        self.outside.last = now;
         let ended = body(&self.connection, now).and_then(|(value, changed)| {
             self.connection.execute_batch(if changed { "COMMIT" } else { "ROLLBACK" })?;
-            Ok((value, changed))
+            Ok(value)
         });
         match ended {
-            Ok((value, changed)) => {
-                if changed {
-                    self.outside.last = now;
-                }
-                Ok(value)
-            }
+            Ok(value) => Ok(value),
             Err(failure) => {
                 if !self.connection.is_autocommit()
                     && let Err(error) = self.connection.execute_batch("ROLLBACK")
@@ -183,6 +183,11 @@ impl Writer {
                 });
                 let _ = reply.send(written.map_err(Unavailable::from));
             }
+            #[cfg(test)]
+            Work::Meddle(meddle, reply) => {
+                meddle(&self.connection);
+                let _ = reply.send(Ok(()));
+            }
         }
     }
 }
@@ -217,6 +222,11 @@ fn administer(
         Some(id) => one_key(connection, id)?,
         None => None,
     };
+    if let AdminChange::CreateKey(wanted) = &request.change
+        && prefix_taken(connection, &wanted.prefix)?
+    {
+        return Ok((AdminAnswer::Conflict, false));
+    }
     let (effects, answer) = tenancy::decide(request, project, key, now);
     if let Some(project) = &effects.project {
         put_project(connection, project)?;
@@ -241,6 +251,11 @@ fn one_key(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>, Failure
     body.map(|body| decode(&body)).transpose()
 }
 
+fn prefix_taken(connection: &Connection, prefix: &str) -> Result<bool, Failure> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM api_key WHERE prefix = ?1)";
+    Ok(connection.query_row(sql, [prefix], |row| row.get(0))?)
+}
+
 fn put_project(connection: &Connection, project: &Project) -> Result<(), Failure> {
     let body = minicbor::to_vec(project).map_err(|error| Failure::Corrupt(error.to_string()))?;
     let sql = "INSERT OR REPLACE INTO project (id, body) VALUES (?1, ?2)";
@@ -263,16 +278,17 @@ fn claim(connection: &Connection, most: usize, now: Timestamp) -> Result<(Vec<Jo
     let sql = "SELECT body FROM delivery WHERE due IS NOT NULL AND due <= ?1 ORDER BY due LIMIT ?2";
     let due: Vec<countersign_core::delivery::Delivery> =
         rows.bodies(sql, params![now.millis(), most as i64])?;
+    let changed = !due.is_empty();
     let mut jobs = Vec::with_capacity(due.len());
     for mut delivery in due {
-        delivery.due = Some(now.plus(limits::LEASE));
-        write_delivery(connection, &delivery, false)?;
         let verification = rows.verification(&delivery.tenant, delivery.verification)?;
         let recipient = rows.recipient(delivery.recipient)?;
+        // One whose verification was retired can never be sent; it must not stand before the others for ever.
+        delivery.due = verification.as_ref().map(|_| now.plus(limits::LEASE));
+        write_delivery(connection, &delivery, false)?;
         if let (Some(verification), Some(recipient)) = (verification, recipient) {
             jobs.push(Job { delivery, verification, data_key: recipient.data_key });
         }
     }
-    let claimed = !jobs.is_empty();
-    Ok((jobs, claimed))
+    Ok((jobs, changed))
 }
