@@ -1,0 +1,22 @@
+use super::{Tally, run};
+
+#[test]
+fn the_invariants_hold_on_every_seed() {
+    let mut sum = Tally::default();
+    for seed in 0..200 {
+        let tally = run(seed, 150).unwrap_or_else(|broken| panic!("{broken}"));
+        sum.created += tally.created;
+        sum.approved += tally.approved;
+        sum.wrong += tally.wrong;
+        sum.paused += tally.paused;
+        sum.expired += tally.expired;
+        sum.replayed += tally.replayed;
+    }
+    let least = [sum.created, sum.approved, sum.wrong, sum.paused, sum.expired, sum.replayed];
+    assert!(least.iter().all(|count| *count >= 100), "the seeds try too little: {sum:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    assert_eq!(run(11, 300), run(11, 300));
+}
