@@ -5,5 +5,6 @@ mod check;
 mod create;
 mod ends;
 mod invariants;
+mod model;
 mod resend;
 mod world;

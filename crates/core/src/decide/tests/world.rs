@@ -113,16 +113,7 @@ impl World {
     }
 
     pub(super) fn index(&self, to: &Recipient) -> RecipientIndex {
-        let digest = |root, text: &str| {
-            let project = self.tenant.project;
-            let (mode, kind) = ([self.tenant.mode.tag()], [to.kind().tag()]);
-            let fields: [&[u8]; 5] = [b"recipient/v1", project.as_bytes(), &mode, &kind, text.as_bytes()];
-            self.keys.index(root, &fields).unwrap()
-        };
-        RecipientIndex {
-            folded: self.keys.root_ids().map(|root| digest(root, to.folded())).collect(),
-            exact: self.keys.root_ids().map(|root| digest(root, to.canonical())).collect(),
-        }
+        RecipientIndex::of(&self.keys, &self.tenant, to)
     }
 
     /// A start with the defaults of the API.

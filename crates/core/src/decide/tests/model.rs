@@ -1,0 +1,401 @@
+//! Random histories against a model that knows only tries, pauses, expiry, status and sends. The invariants are
+//! checked after every step, number 4 here: what is accepted is what was begun.
+//!
+//! A failing history prints its seed, and `proptest-regressions/` keeps it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::world::{OTHER_PHONE, PHONE, World, approved, check, seconds, transfer};
+use crate::command::{Answer, Check, Command, Create};
+use crate::ids::VerificationId;
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+use crate::verification::{Lane, Private, Purpose, Status};
+
+const LIFE: Duration = Duration::from_secs(600);
+const DAY: Duration = Duration::from_secs(86_400);
+const AMOUNT: u64 = 125_000;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Create {
+        to: &'static str,
+        purpose: Purpose,
+        subject: Option<&'static str>,
+        lane: Lane,
+    },
+    Check(usize, Guess),
+    Resend(usize),
+    Cancel(usize),
+    Expire(usize),
+    /// Milliseconds the machine's clock moves, also backwards.
+    Clock(i64),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Guess {
+    Right,
+    Wrong,
+    Malformed,
+    /// The code as it was before any resend.
+    First,
+    OtherSubject,
+    OtherAmount,
+    OtherPurpose,
+    NoTransaction,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let nth = 0_usize..6;
+    let create = (
+        select(vec![PHONE, PHONE, OTHER_PHONE]),
+        select(vec![Purpose::Authentication, Purpose::Recovery, Purpose::Transaction]),
+        select(vec![None, Some("user-1"), Some("user-2")]),
+        select(vec![Lane::Open, Lane::Known]),
+    );
+    let guess = select(vec![
+        Guess::Right,
+        Guess::Wrong,
+        Guess::Wrong,
+        Guess::Wrong,
+        Guess::Wrong,
+        Guess::Malformed,
+        Guess::First,
+        Guess::OtherSubject,
+        Guess::OtherAmount,
+        Guess::OtherPurpose,
+        Guess::NoTransaction,
+    ]);
+    let jump =
+        select(vec![-86_400_000, -60_000, 1, 29_999, 30_000, 60_000, 299_999, 300_000, 600_000, 3_600_000]);
+    prop_oneof![
+        4 => create.prop_map(|(to, purpose, subject, lane)| Op::Create { to, purpose, subject, lane }),
+        10 => (nth.clone(), guess).prop_map(|(nth, guess)| Op::Check(nth, guess)),
+        2 => nth.clone().prop_map(Op::Resend),
+        1 => nth.clone().prop_map(Op::Cancel),
+        1 => nth.prop_map(Op::Expire),
+        4 => jump.prop_map(Op::Clock),
+    ]
+}
+
+/// What the model remembers of a verification.
+#[derive(Debug)]
+struct Known {
+    id: VerificationId,
+    first_code: String,
+    to: &'static str,
+    purpose: Purpose,
+    subject: Option<&'static str>,
+    lane: Lane,
+    status: Status,
+    tries: u8,
+    sends: Vec<Timestamp>,
+    expires_at: Timestamp,
+    rotated: bool,
+}
+
+/// Wrong codes of one counter.
+#[derive(Debug, Default)]
+struct Failed {
+    in_a_row: usize,
+    all: Vec<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    rotates: bool,
+    now: Timestamp,
+    known: Vec<Known>,
+    failed: BTreeMap<(&'static str, Purpose, Lane), Failed>,
+}
+
+impl Failed {
+    /// The instant from which on a code is looked at again.
+    fn until(&self, now: Timestamp) -> Option<Timestamp> {
+        let pause = [60, 300, 900, 3600].get(self.in_a_row.checked_sub(5).unwrap_or(9).min(3));
+        let paused =
+            pause.filter(|_| self.in_a_row >= 5).and_then(|pause| Some(self.last?.plus(seconds(*pause))));
+        let day = self.all.len().checked_sub(30).map(|nth| self.all[nth].plus(DAY));
+        paused.max(day).filter(|until| *until > now)
+    }
+}
+
+impl Model {
+    fn status(&self, nth: usize) -> Status {
+        let known = &self.known[nth];
+        let over = known.status == Status::Pending && self.now >= known.expires_at;
+        if over { Status::Expired } else { known.status }
+    }
+
+    fn ended(&self, nth: usize) -> Result<(), Refusal> {
+        match self.status(nth) {
+            Status::Pending => Ok(()),
+            Status::Approved => Err(Refusal::AlreadyApproved),
+            Status::MaxAttempts => Err(Refusal::MaxAttempts),
+            Status::Expired => Err(Refusal::Expired),
+            _ => Err(Refusal::Canceled),
+        }
+    }
+
+    /// The sends of a recipient that count, oldest first.
+    fn sends(&self, to: &str, only_open: bool) -> Vec<Timestamp> {
+        let counts = |known: &&Known| {
+            known.to == to && known.status != Status::Approved && (!only_open || known.lane == Lane::Open)
+        };
+        let mut sends: Vec<_> =
+            self.known.iter().filter(counts).flat_map(|known| known.sends.clone()).collect();
+        sends.sort();
+        sends
+    }
+
+    fn may_send(&self, to: &str, lane: Lane) -> Result<(), Refusal> {
+        let full = |sends: Vec<Timestamp>, most: usize, span: Duration| {
+            let nth = sends.len().checked_sub(most)?;
+            Some(sends[nth].plus(span)).filter(|at| *at > self.now)
+        };
+        let mut at = full(self.sends(to, false), 5, seconds(600)).max(full(self.sends(to, false), 10, DAY));
+        if lane == Lane::Open {
+            at = at.max(full(self.sends(to, true), 6, DAY));
+        }
+        at.map_or(Ok(()), |at| Err(Refusal::RecipientRateLimited(at)))
+    }
+
+    fn until(&self, to: &'static str, purpose: Purpose, lane: Lane) -> Option<Timestamp> {
+        self.failed.get(&(to, purpose, lane))?.until(self.now)
+    }
+
+    fn create(
+        &mut self,
+        to: &'static str,
+        purpose: Purpose,
+        subject: Option<&str>,
+        lane: Lane,
+    ) -> Result<(), Refusal> {
+        if let Some(until) = self.until(to, purpose, lane).filter(|until| *until >= self.now.plus(LIFE)) {
+            return Err(Refusal::RecipientPaused(until));
+        }
+        self.may_send(to, lane)?;
+        let now = self.now;
+        for old in self.known.iter_mut().filter(|old| old.to == to && old.status == Status::Pending) {
+            if now >= old.expires_at {
+                old.status = Status::Expired;
+            } else if old.purpose == purpose && subject.is_some() && old.subject == subject {
+                old.status = Status::Superseded;
+            }
+        }
+        Ok(())
+    }
+
+    fn resend(&mut self, nth: usize) -> Result<(), Refusal> {
+        self.ended(nth)?;
+        let known = &self.known[nth];
+        let spacing = [30, 60, 120, 300][(known.sends.len() - 1).min(3)];
+        let at = known.sends.last().unwrap().plus(seconds(spacing));
+        if self.now < at {
+            return Err(Refusal::ResendTooSoon(at));
+        }
+        self.may_send(known.to, known.lane)?;
+        self.known[nth].sends.push(self.now);
+        self.known[nth].rotated |= self.rotates;
+        Ok(())
+    }
+
+    fn check(&mut self, nth: usize, guess: Guess) -> Result<(), Refusal> {
+        self.ended(nth)?;
+        let known = &self.known[nth];
+        let bound = known.purpose == Purpose::Transaction;
+        match guess {
+            Guess::Malformed => return Err(Refusal::CodeMalformed),
+            Guess::NoTransaction if bound => return Err(Refusal::TransactionMissing),
+            _ => {}
+        }
+        if let Some(until) = self.until(known.to, known.purpose, known.lane) {
+            return Err(Refusal::RecipientPaused(until));
+        }
+        let refusal = match guess {
+            Guess::Wrong => Some(Refusal::CodeIncorrect),
+            Guess::First if known.rotated => Some(Refusal::CodeIncorrect),
+            Guess::OtherSubject | Guess::OtherAmount | Guess::OtherPurpose => Some(Refusal::BindingMismatch),
+            _ => None,
+        };
+        let counter = self.failed.entry((known.to, known.purpose, known.lane)).or_default();
+        let known = &mut self.known[nth];
+        known.tries += 1;
+        let Some(refusal) = refusal else {
+            known.status = Status::Approved;
+            counter.in_a_row = 0;
+            return Ok(());
+        };
+        counter.in_a_row += 1;
+        counter.all.push(self.now);
+        counter.last = Some(self.now);
+        if matches!(guess, Guess::OtherAmount) {
+            known.status = Status::BindingChanged;
+        } else if known.tries == 5 {
+            known.status = Status::MaxAttempts;
+        }
+        Err(refusal)
+    }
+
+    fn cancel(&mut self, nth: usize) -> Result<(), Refusal> {
+        self.ended(nth)?;
+        self.known[nth].status = Status::CanceledByCustomer;
+        Ok(())
+    }
+
+    fn expire(&mut self, nth: usize) -> Result<(), Refusal> {
+        let over = self.known[nth].status == Status::Pending && self.now >= self.known[nth].expires_at;
+        if !over {
+            return Err(Refusal::StateConflict);
+        }
+        self.known[nth].status = Status::Expired;
+        Ok(())
+    }
+}
+
+/// The product and the model, side by side.
+struct Pair {
+    world: World,
+    model: Model,
+    clock: Timestamp,
+}
+
+impl Pair {
+    fn new(rotates: bool) -> Self {
+        let mut world = World::new();
+        world.policy.rotate_on_resend = rotates;
+        let model = Model { rotates, now: world.now, ..Model::default() };
+        Self { clock: world.now, world, model }
+    }
+
+    /// One of the latest verifications; `None` while there is none.
+    fn nth(&self, back: usize) -> Option<usize> {
+        let last = self.model.known.len().checked_sub(1)?;
+        Some(last.saturating_sub(back))
+    }
+
+    fn step(&mut self, op: &Op) {
+        let before = self.world.rows.clone();
+        let (command, expected) = match op {
+            Op::Clock(millis) => return self.tick(*millis),
+            Op::Create { to, purpose, subject, lane } => return self.create(to, *purpose, *subject, *lane),
+            Op::Check(back, guess) => {
+                let Some(nth) = self.nth(*back) else { return };
+                let command = Command::Check(self.guess(nth, *guess));
+                (command, self.model.check(nth, *guess))
+            }
+            Op::Resend(back) => {
+                let Some(nth) = self.nth(*back) else { return };
+                (Command::Resend(self.model.known[nth].id, None), self.model.resend(nth))
+            }
+            Op::Cancel(back) => {
+                let Some(nth) = self.nth(*back) else { return };
+                (Command::Cancel(self.model.known[nth].id), self.model.cancel(nth))
+            }
+            Op::Expire(back) => {
+                let Some(nth) = self.nth(*back) else { return };
+                (Command::Expire(self.model.known[nth].id), self.model.expire(nth))
+            }
+        };
+        let answer = self.world.submit(command);
+        assert_eq!(outcome(&answer), expected);
+        let evaluated = matches!(expected, Err(Refusal::CodeIncorrect | Refusal::BindingMismatch));
+        assert!(expected.is_ok() || evaluated || self.world.rows == before, "a refusal changed something");
+        assert_eq!(approved(&answer), matches!((op, expected), (Op::Check(..), Ok(()))));
+    }
+
+    /// The machine's clock jumps; the engine's time never goes back.
+    fn tick(&mut self, millis: i64) {
+        self.clock = Timestamp::from_millis(self.clock.millis() + millis);
+        self.model.now = self.model.now.max(self.clock);
+        self.clock = self.clock.max(self.model.now.minus(seconds(60)));
+        self.world.now = self.model.now;
+    }
+
+    fn create(&mut self, to: &'static str, purpose: Purpose, subject: Option<&'static str>, lane: Lane) {
+        let transaction = (purpose == Purpose::Transaction).then(|| transfer(AMOUNT));
+        let private = Private { subject: subject.map(str::to_owned), transaction, ..Private::default() };
+        let start = Create { purpose, lane, private, lifetime: LIFE, ..self.world.start(to) };
+        let expected = self.model.create(to, purpose, subject, lane);
+        let answer = self.world.submit(Command::Create(Box::new(start)));
+        assert_eq!(outcome(&answer), expected);
+        if expected.is_err() {
+            return;
+        }
+        let id = answer.snapshot().unwrap().verification.id;
+        self.model.known.push(Known {
+            id,
+            first_code: self.world.code(id),
+            to,
+            purpose,
+            subject,
+            lane,
+            status: Status::Pending,
+            tries: 0,
+            sends: vec![self.model.now],
+            expires_at: self.model.now.plus(LIFE),
+            rotated: false,
+        });
+    }
+
+    fn guess(&self, nth: usize, guess: Guess) -> Check {
+        let known = &self.model.known[nth];
+        let code = match guess {
+            Guess::Wrong => self.world.wrong_code(known.id, 0),
+            Guess::Malformed => "12345".to_owned(),
+            Guess::First => known.first_code.clone(),
+            _ => self.world.code(known.id),
+        };
+        let amount = |amount| (known.purpose == Purpose::Transaction).then(|| transfer(amount));
+        let fitting = Check {
+            purpose: Some(known.purpose),
+            subject: known.subject.map(str::to_owned),
+            transaction: amount(AMOUNT),
+            ..check(known.id, &code)
+        };
+        match guess {
+            Guess::OtherSubject => Check { subject: Some("somebody else".to_owned()), ..fitting },
+            Guess::OtherPurpose => Check { purpose: Some(Purpose::AddressValidation), ..fitting },
+            Guess::OtherAmount => Check { transaction: Some(transfer(AMOUNT + 1)), ..fitting },
+            Guess::NoTransaction => Check { transaction: None, ..fitting },
+            _ => fitting,
+        }
+    }
+
+    fn agree(&self) {
+        for (nth, known) in self.model.known.iter().enumerate() {
+            let row = self.world.row(known.id);
+            assert_eq!(row.status, known.status, "{known:?}");
+            assert_eq!(row.status_at(self.world.now), self.model.status(nth));
+            assert_eq!(
+                (row.checks_used, usize::from(row.sends)),
+                (known.tries, known.sends.len()),
+                "{known:?}"
+            );
+            assert_eq!(row.expires_at, known.expires_at, "nothing extends a life");
+        }
+    }
+}
+
+fn outcome(answer: &Answer) -> Result<(), Refusal> {
+    match answer {
+        Answer::Refused(refusal, _) => Err(*refusal),
+        Answer::Done(_) | Answer::Approved(..) => Ok(()),
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_history_goes_as_the_model_says(rotates: bool, ops in prop::collection::vec(op(), 1..80)) {
+        let mut pair = Pair::new(rotates);
+        for op in &ops {
+            pair.step(op);
+            pair.agree();
+        }
+    }
+}
