@@ -1,0 +1,9 @@
+//! The real binary, from outside: over HTTP, with its files on disk, killed and started again.
+
+mod bad_input;
+mod canary;
+mod harness;
+mod kill;
+mod main_job;
+mod races;
+mod routes;
