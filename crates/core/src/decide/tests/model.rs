@@ -34,6 +34,18 @@ enum Op {
     Expire(usize),
     /// Milliseconds the machine's clock moves, also backwards.
     Clock(i64),
+    /// To an instant at which something changes for a verification, or a millisecond beside it.
+    Until(usize, Boundary, i64),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Boundary {
+    Expiry,
+    Pause,
+    /// Pauses that end when the code does.
+    PauseEndsWithLife,
+    Spacing,
+    Window,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,10 +64,15 @@ enum Guess {
 fn op() -> impl Strategy<Value = Op> {
     let nth = 0_usize..6;
     let create = (
-        select(vec![PHONE, PHONE, OTHER_PHONE]),
-        select(vec![Purpose::Authentication, Purpose::Recovery, Purpose::Transaction]),
-        select(vec![None, Some("user-1"), Some("user-2")]),
-        select(vec![Lane::Open, Lane::Known]),
+        select(vec![PHONE, PHONE, PHONE, OTHER_PHONE]),
+        select(vec![
+            Purpose::Authentication,
+            Purpose::Authentication,
+            Purpose::Recovery,
+            Purpose::Transaction,
+        ]),
+        select(vec![None, None, None, Some("user-1"), Some("user-2")]),
+        select(vec![Lane::Open, Lane::Known, Lane::Known, Lane::Known]),
     );
     let guess = select(vec![
         Guess::Right,
@@ -70,15 +87,45 @@ fn op() -> impl Strategy<Value = Op> {
         Guess::OtherPurpose,
         Guess::NoTransaction,
     ]);
-    let jump =
-        select(vec![-86_400_000, -60_000, 1, 29_999, 30_000, 60_000, 299_999, 300_000, 600_000, 3_600_000]);
+    let jump = select(vec![-86_400_000, -60_000, 1, 30_000, 3_600_000]);
+    let boundary = select(vec![
+        Boundary::Expiry,
+        Boundary::Pause,
+        Boundary::Pause,
+        Boundary::PauseEndsWithLife,
+        Boundary::Spacing,
+        Boundary::Spacing,
+        Boundary::Window,
+    ]);
+    let beside = select(vec![-1, 0, 0, 0]);
     prop_oneof![
         4 => create.prop_map(|(to, purpose, subject, lane)| Op::Create { to, purpose, subject, lane }),
         10 => (nth.clone(), guess).prop_map(|(nth, guess)| Op::Check(nth, guess)),
-        2 => nth.clone().prop_map(Op::Resend),
+        3 => nth.clone().prop_map(Op::Resend),
         1 => nth.clone().prop_map(Op::Cancel),
-        1 => nth.prop_map(Op::Expire),
-        4 => jump.prop_map(Op::Clock),
+        1 => nth.clone().prop_map(Op::Expire),
+        1 => jump.prop_map(Op::Clock),
+        5 => (nth, boundary, beside).prop_map(|(nth, boundary, beside)| Op::Until(nth, boundary, beside)),
+    ]
+}
+
+/// Mostly one operation; sometimes a few that belong together, so that late pauses and spacings are reached too.
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let beside = || select(vec![-1, 0, 0, 0, 0]);
+    let stubborn = |to| Op::Create { to, purpose: Purpose::Recovery, subject: None, lane: Lane::Known };
+    let guess = select(vec![Guess::Wrong, Guess::Wrong, Guess::Wrong, Guess::Wrong, Guess::Right]);
+    let waits_for_the_pause = (beside(), guess)
+        .prop_map(|(beside, guess)| vec![Op::Until(0, Boundary::Pause, beside), Op::Check(0, guess)]);
+    let waits_to_begin = (select(vec![Boundary::PauseEndsWithLife, Boundary::Window]), beside())
+        .prop_map(move |(boundary, beside)| vec![Op::Until(0, boundary, beside), stubborn(PHONE)]);
+    let waits_to_resend =
+        beside().prop_map(|beside| vec![Op::Until(0, Boundary::Spacing, beside), Op::Resend(0)]);
+    prop_oneof![
+        10 => op().prop_map(|op| vec![op]),
+        1 => Just(vec![Op::Check(0, Guess::Wrong); 5]),
+        3 => waits_for_the_pause,
+        2 => waits_to_begin,
+        2 => waits_to_resend,
     ]
 }
 
@@ -112,6 +159,13 @@ struct Model {
     now: Timestamp,
     known: Vec<Known>,
     failed: BTreeMap<(&'static str, Purpose, Lane), Failed>,
+}
+
+impl Known {
+    fn spaced_until(&self) -> Timestamp {
+        let spacing = [30, 60, 120, 300][(self.sends.len() - 1).min(3)];
+        self.sends.last().unwrap().plus(seconds(spacing))
+    }
 }
 
 impl Failed {
@@ -191,11 +245,25 @@ impl Model {
         Ok(())
     }
 
+    fn boundary(&self, nth: usize, boundary: Boundary) -> Option<Timestamp> {
+        let known = &self.known[nth];
+        let pause = self.until(known.to, known.purpose, known.lane);
+        match boundary {
+            Boundary::Expiry => Some(known.expires_at),
+            Boundary::Pause => pause,
+            Boundary::PauseEndsWithLife => Some(pause?.minus(LIFE)),
+            Boundary::Spacing => Some(known.spaced_until()),
+            Boundary::Window => match self.may_send(known.to, known.lane) {
+                Err(Refusal::RecipientRateLimited(at)) => Some(at),
+                _ => None,
+            },
+        }
+    }
+
     fn resend(&mut self, nth: usize) -> Result<(), Refusal> {
         self.ended(nth)?;
         let known = &self.known[nth];
-        let spacing = [30, 60, 120, 300][(known.sends.len() - 1).min(3)];
-        let at = known.sends.last().unwrap().plus(seconds(spacing));
+        let at = known.spaced_until();
         if self.now < at {
             return Err(Refusal::ResendTooSoon(at));
         }
@@ -283,6 +351,11 @@ impl Pair {
         let before = self.world.rows.clone();
         let (command, expected) = match op {
             Op::Clock(millis) => return self.tick(*millis),
+            Op::Until(back, boundary, beside) => {
+                let at = self.nth(*back).and_then(|nth| self.model.boundary(nth, *boundary));
+                let Some(at) = at else { return };
+                return self.tick(at.millis() - self.clock.millis() + beside);
+            }
             Op::Create { to, purpose, subject, lane } => return self.create(to, *purpose, *subject, *lane),
             Op::Check(back, guess) => {
                 let Some(nth) = self.nth(*back) else { return };
@@ -391,9 +464,9 @@ fn outcome(answer: &Answer) -> Result<(), Refusal> {
 
 proptest! {
     #[test]
-    fn every_history_goes_as_the_model_says(rotates: bool, ops in prop::collection::vec(op(), 1..80)) {
+    fn every_history_goes_as_the_model_says(rotates: bool, ops in prop::collection::vec(ops(), 1..120)) {
         let mut pair = Pair::new(rotates);
-        for op in &ops {
+        for op in ops.iter().flatten() {
             pair.step(op);
             pair.agree();
         }
