@@ -4,6 +4,8 @@
 
 mod code;
 mod seal;
+#[cfg(test)]
+mod tests;
 
 pub use code::{Alphabet, Code, CodeFormat, CodeInputs, Malformed, normalise};
 pub use seal::{SealedFor, WrappedKey, open, seal};
