@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
+use countersign_core::ids::{ProjectId, VerificationId};
 use countersign_core::limits;
 use countersign_core::store::Retention;
+use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -91,10 +93,14 @@ pub(super) fn retire(
 
 /// Verifications and deliveries are in the order of their ids, so the old ones of a tenant lie at its front.
 fn retire_verifications(connection: &Connection, before: Timestamp, most: i64) -> Result<usize, Failure> {
-    let bound = countersign_core::ids::VerificationId::new(before, [0; 10]);
-    let mut tenants =
-        connection.prepare_cached("SELECT id || x'00' FROM project UNION SELECT id || x'01' FROM project")?;
-    let tenants = tenants.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let bound = VerificationId::new(before, [0; 10]);
+    let mut projects = connection.prepare_cached("SELECT id FROM project")?;
+    let projects = projects.query_map([], |row| row.get(0))?.collect::<Result<Vec<[u8; 16]>, _>>()?;
+    let of_both_modes = |id| {
+        let project = ProjectId::from_bytes(id);
+        [Mode::Test, Mode::Live].map(|mode| Tenant { project, mode }.to_bytes())
+    };
+    let tenants = projects.into_iter().flat_map(of_both_modes);
     let mut gone = 0;
     for tenant in tenants {
         for table in ["delivery", "verification"] {
