@@ -1,0 +1,106 @@
+//! An engine under test, with a clock that stands still and a record of what it handed over.
+
+use std::sync::{Arc, Mutex};
+
+use countersign_core::batch::Outcome;
+use countersign_core::command::{Answer, Job, Request, Snapshot};
+use countersign_core::ids::VerificationId;
+use countersign_core::store::{Shown, Store};
+use countersign_core::tenancy::{AdminAnswer, AdminChange};
+use countersign_core::verification::Verification;
+use countersign_sim::{FakeClock, Requests, SeededEntropy, test_keys, test_ring};
+use countersign_store::HandOver;
+use countersign_store::memory::MemoryStore;
+use countersign_store::sqlite::{Options, SqliteStore};
+
+/// One engine and what is around it.
+pub(crate) struct Bench {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) requests: Requests,
+    jobs: Arc<Mutex<Vec<Job>>>,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Bench {
+    pub(crate) fn memory() -> Self {
+        let (clock, jobs) = (Arc::new(FakeClock::default()), Arc::default());
+        let store = MemoryStore::new(clock.clone(), test_keys(), recorder(&jobs));
+        Self {
+            store: Arc::new(store),
+            clock,
+            requests: Requests::new(test_keys(), 1),
+            jobs,
+            _directory: None,
+        }
+    }
+
+    pub(crate) fn sqlite() -> Self {
+        let (clock, jobs) = (Arc::new(FakeClock::default()), Arc::default());
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&Options {
+            path: &directory.path().join("countersign.db"),
+            roots: &test_ring(),
+            clock: clock.clone(),
+            entropy: &SeededEntropy::new(9),
+            hand_over: recorder(&jobs),
+        });
+        let store = store.unwrap();
+        let requests = Requests::new(store.keys(), 1);
+        Self { store: Arc::new(store), clock, requests, jobs, _directory: Some(directory) }
+    }
+
+    /// The outcome of a request.
+    pub(crate) async fn outcome(&self, request: Request) -> Outcome {
+        self.store.submit(request).await.unwrap()
+    }
+
+    /// The answer to a request.
+    pub(crate) async fn answer(&self, request: Request) -> Answer {
+        self.outcome(request).await.answer
+    }
+
+    /// What a request that must be carried out shows.
+    pub(crate) async fn done(&self, request: Request) -> Snapshot {
+        match self.answer(request).await {
+            Answer::Done(snapshot) | Answer::Approved(snapshot, _) => *snapshot,
+            refused @ Answer::Refused(..) => panic!("{refused:?}"),
+        }
+    }
+
+    /// Begins a verification of `to`.
+    pub(crate) async fn begin(&self, to: &str) -> Verification {
+        self.done(self.requests.create(to)).await.verification
+    }
+
+    /// A verification of the usual tenant that must be there.
+    pub(crate) async fn shown(&self, id: VerificationId) -> Shown {
+        self.store.verification(self.requests.tenant, id).await.unwrap().unwrap()
+    }
+
+    /// The names of a verification's events, oldest first.
+    pub(crate) async fn events(&self, id: VerificationId) -> Vec<&'static str> {
+        let history = self.store.history(self.requests.tenant, id).await.unwrap().unwrap();
+        history.entries.iter().map(|entry| entry.event.name()).collect()
+    }
+
+    /// Makes the tenant's project.
+    pub(crate) async fn found(&self) {
+        let made = self.administer(AdminChange::CreateProject(self.requests.project())).await;
+        assert!(matches!(made, AdminAnswer::Project(_)), "{made:?}");
+    }
+
+    pub(crate) async fn administer(&self, change: AdminChange) -> AdminAnswer {
+        self.store.administer(self.requests.admin(change)).await.unwrap()
+    }
+
+    /// What was handed over since the last call.
+    pub(crate) fn handed_over(&self) -> Vec<Job> {
+        std::mem::take(&mut *self.jobs.lock().unwrap())
+    }
+}
+
+fn recorder(jobs: &Arc<Mutex<Vec<Job>>>) -> HandOver {
+    let jobs = Arc::clone(jobs);
+    Arc::new(move |job| jobs.lock().unwrap().push(job))
+}

@@ -1,0 +1,87 @@
+//! The conformance suite: what every engine must do, run against each of them under its own name.
+#![expect(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
+
+mod admin;
+mod bench;
+mod claims;
+mod journal;
+mod lists;
+mod once;
+mod races;
+mod rows;
+mod sweeps;
+
+/// Names every check once and gives each engine a test for it.
+macro_rules! conformance {
+    ($($group:ident { $($check:ident),+ $(,)? })+) => {
+        mod memory {
+            $(mod $group {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $check() {
+                    crate::$group::$check(&crate::bench::Bench::memory()).await;
+                })+
+            })+
+        }
+        mod sqlite {
+            $(mod $group {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $check() {
+                    crate::$group::$check(&crate::bench::Bench::sqlite()).await;
+                })+
+            })+
+        }
+    };
+}
+
+conformance! {
+    rows {
+        a_start_is_read_back_as_it_was_answered,
+        a_dry_run_leaves_nothing,
+        a_blocked_start_is_kept_with_its_reason,
+        history_tells_every_change_in_order,
+        the_outbox_shows_the_latest_deliveries_first,
+        a_foreign_tenant_sees_and_changes_nothing,
+        time_never_goes_back,
+    }
+    lists {
+        pages_follow_the_cursor_to_the_end,
+        every_filter_narrows_and_all_must_match,
+        spellings_of_a_mailbox_are_told_apart,
+        a_test_tenant_is_listed_by_its_own_clock,
+    }
+    once {
+        a_twin_gets_the_first_outcome,
+        twins_of_one_batch_get_one_outcome,
+        another_body_under_the_same_key_is_refused,
+        an_approval_is_told_again_and_approves_once,
+        a_key_is_free_again_after_a_day,
+        a_start_that_changed_nothing_is_not_kept,
+    }
+    claims {
+        a_delivery_is_born_leased_and_handed_over,
+        an_orphan_is_claimed_once_after_its_lease,
+        a_retry_is_claimed_when_it_is_due,
+        an_ended_delivery_is_never_claimed,
+        claims_take_the_longest_waiting_first_and_no_more_than_asked,
+    }
+    sweeps {
+        overdue_verifications_are_found_in_steps_and_expired_once,
+        retention_removes_in_steps_what_is_too_old,
+        counters_outlive_their_verifications,
+    }
+    admin {
+        projects_and_keys_are_read_back,
+        a_second_one_is_a_conflict,
+        unknown_projects_and_keys_are_not_found,
+        a_revoked_key_keeps_its_first_time,
+        the_test_clock_only_goes_forward_within_its_bounds,
+        clearing_the_outbox_notes_the_time,
+    }
+    races {
+        two_hundred_guesses_at_one_verification,
+        two_hundred_guesses_over_many_verifications,
+        a_hundred_right_codes_approve_once,
+        twins_in_parallel_create_once,
+        parallel_sends_stay_within_the_cap,
+    }
+}
