@@ -3,6 +3,7 @@
 //! Each subcommand is one module with one entry function that takes the [`Checkout`]. A new one is a
 //! module, a variant of [`Task`] and an arm in [`run`].
 
+mod bench;
 mod checkout;
 mod deny;
 mod docs;
@@ -36,6 +37,12 @@ enum Task {
     Tidy,
     /// Check licences, sources and bans of all dependencies, and their advisories where reachable.
     Deny,
+    /// Measure the server's speed, beside references of the same run.
+    Bench {
+        /// Options of the load generator, like `--seconds 5 --stored 100000 --json out.json`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<std::ffi::OsString>,
+    },
     /// Generate the documents that come from code.
     Docs {
         /// Write nothing: fail if a generated document is stale, a link is broken or OpenAPI does not lint.
@@ -61,6 +68,7 @@ fn run(checkout: &Checkout, task: &Task) -> anyhow::Result<()> {
         Task::Test => test::run(checkout),
         Task::Tidy => tidy::run(checkout),
         Task::Deny => deny::run(checkout),
+        Task::Bench { options } => bench::run(checkout, options),
         Task::Docs { check: false } => docs::generate(checkout),
         Task::Docs { check: true } => docs::check(checkout),
     }
