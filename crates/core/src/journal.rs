@@ -181,3 +181,57 @@ pub fn leaf(stored: &[u8]) -> Digest {
     input.extend_from_slice(stored);
     sha256(&input)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_events_are_stable() {
+        let ended = |status| Event::Ended(status).name();
+        assert_eq!(ended(Status::Expired), "verification.expired");
+        assert_eq!(ended(Status::Undeliverable), "verification.failed");
+        for status in [Status::CanceledByCustomer, Status::Superseded, Status::BindingChanged] {
+            assert_eq!(ended(status), "verification.canceled");
+        }
+        assert_eq!(Event::Approved.name(), "verification.approved");
+        assert_eq!(Event::DeliveryFailed(Fault::Us).name(), "delivery.failed");
+    }
+
+    /// The roots of RFC 6962 for the leaf inputs that its reference implementation is tested with.
+    #[test]
+    fn leaves_make_the_trees_of_rfc_6962() {
+        let inputs = [
+            "",
+            "00",
+            "10",
+            "2021",
+            "3031",
+            "40414243",
+            "5051525354555657",
+            "606162636465666768696a6b6c6d6e6f",
+        ];
+        let roots = [
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+            "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+            "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+            "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+            "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+            "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+            "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+        ];
+        let leaves = inputs.map(|hex| leaf(&data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()));
+        for (size, expected) in (1..).zip(roots) {
+            assert_eq!(tree(&leaves[..size]).hex(), expected, "{size} leaves");
+        }
+    }
+
+    fn tree(leaves: &[Digest]) -> Digest {
+        if let [leaf] = leaves {
+            return *leaf;
+        }
+        let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+        sha256(&[&[1], tree(left).0.as_slice(), tree(right).0.as_slice()].concat())
+    }
+}

@@ -131,3 +131,65 @@ impl Policy {
 fn nth_or_last(list: &[Duration], index: usize) -> Duration {
     list.get(index).or(list.last()).copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn every_profile_keeps_the_numbers_of_the_rules() {
+        for profile in Profile::ALL {
+            let policy = Policy::of(*profile);
+            assert_eq!((policy.checks, policy.failures_before_pause), (5, 5), "{profile:?}");
+            assert_eq!((policy.sends, policy.sends_open), ((5, 10), 6), "{profile:?}");
+            assert!(policy.code.length >= 6 && policy.shortest_code >= 6, "{profile:?}");
+            for purpose in Purpose::ALL {
+                let life = policy.default_lifetime(*purpose);
+                assert!(
+                    life >= limits::MIN_LIFETIME && life <= limits::MAX_LIFETIME,
+                    "{profile:?} {purpose:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn profiles_differ_where_their_standards_do() {
+        let (standard, nist, psd2) =
+            (Policy::of(Profile::Standard), Policy::of(Profile::Nist), Policy::of(Profile::Psd2));
+        let lives = [&standard, &nist, &psd2].map(|policy| policy.default_lifetime(Purpose::Authentication));
+        assert_eq!(lives, [seconds(600), seconds(300), seconds(300)]);
+        assert_eq!(standard.default_lifetime(Purpose::Transaction), seconds(300));
+        assert_eq!([&standard, &nist, &psd2].map(|policy| policy.rotate_on_resend), [false, true, true]);
+        assert_eq!([&standard, &nist, &psd2].map(|policy| policy.code.length), [6, 6, 8]);
+        assert!(!nist.allows_channel(Channel::Email, Purpose::Authentication));
+        assert!(nist.allows_channel(Channel::Email, Purpose::AddressValidation));
+        assert!(nist.allows_channel(Channel::Sms, Purpose::Authentication));
+        assert!(standard.allows_channel(Channel::Email, Purpose::Authentication));
+    }
+
+    #[test]
+    fn only_emailed_recovery_and_address_validation_live_for_a_day() {
+        let policy = Policy::of(Profile::Standard);
+        for purpose in Purpose::ALL {
+            let long = matches!(purpose, Purpose::Recovery | Purpose::AddressValidation);
+            let email = if long { seconds(86_400) } else { seconds(600) };
+            assert_eq!(policy.longest_lifetime(*purpose, RecipientKind::Email), email, "{purpose:?}");
+            assert_eq!(policy.longest_lifetime(*purpose, RecipientKind::Phone), seconds(600), "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn spacings_and_pauses_grow_and_then_repeat() {
+        let policy = Policy::of(Profile::Standard);
+        let spacings = [1, 2, 3, 4, 5, 255].map(|sends| policy.spacing_after(sends).as_secs());
+        assert_eq!(spacings, [30, 60, 120, 300, 300, 300]);
+        let pauses = [0, 4, 5, 6, 7, 8, 9, u16::MAX].map(|failures| policy.pause_after(failures));
+        let expected = [None, None, Some(60), Some(300), Some(900), Some(3600), Some(3600), Some(3600)];
+        assert_eq!(pauses, expected.map(|pause| pause.map(seconds)));
+    }
+}

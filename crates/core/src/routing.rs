@@ -57,3 +57,65 @@ impl Routes {
         channels
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(channel: Channel, countries: &[&str], providers: &[&str]) -> Route {
+        Route {
+            channel,
+            countries: countries.iter().map(|country| country.parse().unwrap()).collect(),
+            providers: providers.iter().map(|provider| (*provider).to_owned()).collect(),
+        }
+    }
+
+    fn routes() -> Routes {
+        Routes {
+            live: vec![
+                route(Channel::Voice, &["DE"], &["caller"]),
+                route(Channel::Sms, &["PL", "DE"], &["local"]),
+                route(Channel::Sms, &[], &["world", "spare"]),
+                route(Channel::Email, &[], &["relay"]),
+            ],
+        }
+    }
+
+    fn country(code: &str) -> Option<Country> {
+        Some(code.parse().unwrap())
+    }
+
+    #[test]
+    fn routes_that_match_serve_in_their_order() {
+        let routes = routes();
+        let sms = |to| routes.providers(Mode::Live, Channel::Sms, to);
+        assert_eq!(sms(country("PL")), ["local", "world", "spare"]);
+        assert_eq!(sms(country("FR")), ["world", "spare"]);
+        assert_eq!(sms(None), ["world", "spare"], "a number of no country");
+        assert!(routes.providers(Mode::Live, Channel::Voice, country("PL")).is_empty());
+        assert!(routes.providers(Mode::Live, Channel::Whatsapp, country("PL")).is_empty());
+    }
+
+    #[test]
+    fn auto_prefers_the_first_route_that_reaches() {
+        let routes = routes();
+        let channels = |kind, to| routes.channels(Mode::Live, kind, to);
+        assert_eq!(channels(RecipientKind::Phone, country("DE")), [Channel::Voice, Channel::Sms]);
+        assert_eq!(channels(RecipientKind::Phone, country("PL")), [Channel::Sms]);
+        assert_eq!(channels(RecipientKind::Email, None), [Channel::Email]);
+        assert!(Routes::default().channels(Mode::Live, RecipientKind::Phone, country("PL")).is_empty());
+    }
+
+    #[test]
+    fn test_mode_reaches_the_outbox_and_nothing_else() {
+        for routes in [routes(), Routes::default()] {
+            for kind in [RecipientKind::Phone, RecipientKind::Email] {
+                let channels = routes.channels(Mode::Test, kind, None);
+                assert!(!channels.is_empty() && channels.iter().all(|channel| channel.reaches(kind)));
+                for channel in channels {
+                    assert_eq!(routes.providers(Mode::Test, channel, None), [TEST_OUTBOX]);
+                }
+            }
+        }
+    }
+}

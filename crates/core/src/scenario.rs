@@ -81,3 +81,38 @@ impl Scenario {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(number: &str) -> Option<Scenario> {
+        Scenario::of(&Recipient::parse(number).unwrap())
+    }
+
+    #[test]
+    fn each_number_has_its_scenario_however_it_is_spelled() {
+        for (number, scenario) in Scenario::ALL {
+            assert_eq!(of(&format!("+1500555{number:04}")), Some(scenario));
+        }
+        assert_eq!(of("+1 (500) 555-0012"), Some(Scenario::FailsOver));
+    }
+
+    #[test]
+    fn other_numbers_and_addresses_have_none() {
+        for other in ["+48600100217", "+12125550001", "+15005550000@example.com", "a@example.com"] {
+            assert_eq!(of(other), None, "{other}");
+        }
+        let unused = Recipient::parse("+15005550005").map(|to| Scenario::of(&to));
+        assert!(matches!(unused, Ok(None) | Err(_)));
+    }
+
+    #[test]
+    fn providers_of_scenarios_exist_in_test_mode_only_by_name() {
+        for (_, scenario) in Scenario::ALL {
+            let providers = scenario.providers();
+            assert!(!providers.is_empty());
+            assert!(providers.iter().all(|name| name.starts_with("test_")), "{scenario:?}");
+        }
+    }
+}

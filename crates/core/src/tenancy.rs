@@ -370,3 +370,152 @@ fn entry(request: &AdminRequest, tenant: Tenant, event: Event, now: Timestamp) -
         event,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn project(n: u8) -> Project {
+        Project {
+            id: ProjectId::from_bytes([n; 16]),
+            name: "Shop".to_owned(),
+            brand: "Shop".to_owned(),
+            origin_host: None,
+            profile: Profile::Standard,
+            locale: "en".to_owned(),
+            countries: Vec::new(),
+            created_at: Timestamp::from_millis(0),
+            test_clock_ahead: 0,
+            outbox_cleared_at: None,
+        }
+    }
+
+    fn key(of: &Project) -> ApiKey {
+        let secret = KeySecret::from_random(KeyKind::Secret, Mode::Live, &[7; 32]);
+        ApiKey {
+            id: KeyId::from_bytes([9; 16]),
+            tenant: Tenant { project: of.id, mode: Mode::Live },
+            kind: KeyKind::Secret,
+            prefix: KeySecret::prefix(&secret.0).unwrap().to_owned(),
+            hash: sha256(secret.0.as_bytes()),
+            scopes: default_scopes(KeyKind::Secret, Mode::Live),
+            name: "server".to_owned(),
+            expires_at: None,
+            revoked_at: None,
+            networks: Vec::new(),
+            created_at: Timestamp::from_millis(0),
+        }
+    }
+
+    fn ask(
+        change: AdminChange,
+        project: Option<Project>,
+        key: Option<ApiKey>,
+    ) -> (AdminEffects, AdminAnswer) {
+        let request = AdminRequest { actor: Actor::Operator, request_id: None, entry: [3; 10], change };
+        let (effects, answer) = decide(&request, project, key, NOW);
+        let changes = effects.project.is_some() || effects.key.is_some() || answer == AdminAnswer::Noted;
+        assert_eq!(changes, effects.entry.is_some(), "one entry per change: {answer:?}");
+        (effects, answer)
+    }
+
+    #[test]
+    fn a_project_is_made_once_at_the_time_of_the_engine() {
+        let (effects, answer) = ask(AdminChange::CreateProject(project(1)), None, None);
+        assert_eq!(answer, AdminAnswer::Project(Project { created_at: NOW, ..project(1) }));
+        assert_eq!(effects.entry.unwrap().event, Event::ProjectCreated);
+        let (_, again) = ask(AdminChange::CreateProject(project(1)), Some(project(1)), None);
+        assert_eq!(again, AdminAnswer::Conflict);
+    }
+
+    #[test]
+    fn a_key_needs_its_project_and_is_made_once() {
+        let wanted = || AdminChange::CreateKey(key(&project(1)));
+        assert_eq!(ask(wanted(), None, None).1, AdminAnswer::NotFound);
+        let (effects, _) = ask(wanted(), Some(project(1)), None);
+        let entry = effects.entry.unwrap();
+        assert_eq!(
+            (effects.key.unwrap().created_at, entry.event),
+            (NOW, Event::KeyCreated(key(&project(1)).id))
+        );
+        assert_eq!(ask(wanted(), Some(project(1)), Some(key(&project(1)))).1, AdminAnswer::Conflict);
+    }
+
+    #[test]
+    fn a_key_is_revoked_once_and_only_by_its_own_project() {
+        let id = key(&project(1)).id;
+        let revoke = |from: u8| AdminChange::RevokeKey(project(from).id, id);
+        let (effects, _) = ask(revoke(1), Some(project(1)), Some(key(&project(1))));
+        let revoked = effects.key.unwrap();
+        assert_eq!(revoked.revoked_at, Some(NOW));
+        let (effects, answer) = ask(revoke(1), Some(project(1)), Some(revoked.clone()));
+        assert_eq!((effects, answer), (AdminEffects::default(), AdminAnswer::Key(revoked)));
+        assert_eq!(ask(revoke(2), Some(project(2)), Some(key(&project(1)))).1, AdminAnswer::NotFound);
+        assert_eq!(ask(revoke(1), Some(project(1)), None).1, AdminAnswer::NotFound);
+    }
+
+    #[test]
+    fn the_test_clock_goes_forward_up_to_its_limit() {
+        let advance = |ahead, seconds| {
+            let before = Project { test_clock_ahead: ahead, ..project(1) };
+            let (effects, _) = ask(AdminChange::AdvanceTestClock(before.id, seconds), Some(before), None);
+            effects.entry.as_ref().inspect(|entry| assert_eq!(entry.tenant.mode, Mode::Test));
+            effects.project.map(|project| project.test_clock_ahead)
+        };
+        assert_eq!(advance(5, 900), Some(905));
+        assert_eq!(advance(TEST_CLOCK_MOST - 1, 1), Some(TEST_CLOCK_MOST));
+        assert_eq!(advance(TEST_CLOCK_MOST, 1), None);
+        assert_eq!(advance(1, u64::MAX), None);
+        assert_eq!(advance(5, 0), None);
+    }
+
+    #[test]
+    fn the_outbox_is_emptied_and_a_reveal_noted_with_an_entry() {
+        let (effects, _) = ask(AdminChange::ClearOutbox(project(1).id), Some(project(1)), None);
+        assert_eq!(effects.project.unwrap().outbox_cleared_at, Some(NOW));
+        let tenant = Tenant { project: project(1).id, mode: Mode::Live };
+        let (effects, answer) = ask(AdminChange::NoteReveal(tenant), Some(project(1)), None);
+        let entry = effects.entry.unwrap();
+        assert_eq!(
+            (answer, entry.event, entry.tenant),
+            (AdminAnswer::Noted, Event::RecipientRevealed, tenant)
+        );
+    }
+
+    #[test]
+    fn a_key_opens_with_its_own_text_only() {
+        let secret = KeySecret::from_random(KeyKind::Secret, Mode::Live, &[7; 32]);
+        let key = key(&project(1));
+        assert!(key.opens_with(&secret.0));
+        let mut other = secret.0.to_string();
+        assert_ne!(other.pop(), Some('1'));
+        other.push('1');
+        assert!(!key.opens_with(&other) && !key.opens_with(&key.prefix) && !key.opens_with(""));
+        assert_eq!(format!("{secret:?}"), "KeySecret(***)");
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_has_no_prefix() {
+        let text = KeySecret::from_random(KeyKind::Restricted, Mode::Test, &[0xff; 32]).0;
+        assert_eq!(KeySecret::prefix(&text), Some("rk_test_zzzzzzzzzzzz"));
+        for wrong in [&text[1..], &text[..59], &format!("{}0", *text), &text.replace("rk_", "xk_"), ""] {
+            assert_eq!(KeySecret::prefix(wrong), None, "{wrong}");
+        }
+        let accents = format!("sk_live_{}", "é".repeat(26));
+        assert_eq!(KeySecret::prefix(&accents), None);
+    }
+
+    #[test]
+    fn no_key_sees_codes_or_recipients_in_live_mode_by_itself() {
+        for kind in KeyKind::ALL {
+            let scopes = default_scopes(*kind, Mode::Live);
+            for scope in [Scope::CodesReveal, Scope::RecipientsRead, Scope::TestControl] {
+                assert!(!scopes.contains(&scope), "{kind:?} {scope:?}");
+            }
+        }
+        assert!(!default_scopes(KeyKind::Secret, Mode::Test).contains(&Scope::KeysManage));
+        assert!(default_scopes(KeyKind::Restricted, Mode::Test).is_empty());
+    }
+}

@@ -361,3 +361,21 @@ fn another_epoch_of_the_store_kills_the_code() {
     world.keys = crate::keys::Keys::derive(&[root], [0xdd; 16]).unwrap();
     assert_eq!(refusal(&world.check(id, &code)), Refusal::CodeIncorrect);
 }
+
+#[test]
+fn a_hundred_failures_in_a_row_block_until_unlocked() {
+    let mut world = World::new();
+    let id = world.begin();
+    let recipient = world.row(id).recipient;
+    let policy = world.policy.clone();
+    for _ in 0..100 {
+        let row = world.rows.recipients.get_mut(&recipient).unwrap();
+        row.fail(Purpose::Authentication, Lane::Open, &policy, world.now);
+    }
+    let before = world.rows.clone();
+    assert_eq!(refusal(&world.check_right(id)), Refusal::RecipientBlocked);
+    assert_eq!(world.refused_start(world.start(PHONE)), Refusal::RecipientBlocked);
+    assert!(world.rows == before);
+    let known = world.create(Create { lane: Lane::Known, ..world.start(PHONE) });
+    assert!(approved(&world.check_right(known)), "a stranger cannot lock the owner out");
+}
