@@ -6,6 +6,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::command::RecipientIndex;
+use crate::delivery::Fault;
 use crate::ids::{EntryId, KeyId, ProjectId, RecipientId, RequestId, VerificationId};
 use crate::journal::{Actor, Entry, Event, leaf};
 use crate::keys::{
@@ -17,7 +18,9 @@ use crate::recipient::Recipient;
 use crate::tenancy::{KeyKind, KeySecret};
 use crate::tenant::{Mode, Tenant};
 use crate::time::Timestamp;
-use crate::verification::{Binding, Channel, Lane, Private, Purpose, Status, Transaction, sealed_for};
+use crate::verification::{
+    Binding, Block, Channel, Lane, Private, Purpose, Report, Status, Transaction, sealed_for,
+};
 
 const PAGE: &str = include_str!("../../../docs/formats.md");
 const ROOT: RootId = RootId(7);
@@ -268,6 +271,70 @@ fn journal_entries_and_their_leaves() {
         ..entry(Event::ProjectCreated)
     };
     assert_entry("journal project created", &of_a_project);
+}
+
+/// Each of these stands on the page as `name` and number, and is stored as that number.
+fn assert_numbers<T: Copy + minicbor::Encode<()>>(all: &[T], name: fn(T) -> &'static str) {
+    let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (number, value) in all.iter().enumerate() {
+        assert!(page.contains(&format!("`{}` {number}", name(*value))), "{}", name(*value));
+        assert_eq!(minicbor::to_vec(value).unwrap(), [u8::try_from(number).unwrap()], "{}", name(*value));
+    }
+}
+
+#[test]
+fn numbers_of_names() {
+    assert_numbers(Purpose::ALL, Purpose::as_str);
+    assert_numbers(Channel::ALL, Channel::as_str);
+    assert_numbers(Lane::ALL, Lane::as_str);
+    assert_numbers(Block::ALL, Block::as_str);
+    assert_numbers(Report::ALL, Report::as_str);
+    assert_numbers(Fault::ALL, Fault::as_str);
+}
+
+#[test]
+fn numbers_of_statuses() {
+    use Status::{
+        Approved, BindingChanged, Blocked, CanceledByCustomer, Expired, MaxAttempts, Pending, Superseded,
+        Undeliverable,
+    };
+    let in_order = [
+        Pending,
+        Approved,
+        MaxAttempts,
+        Undeliverable,
+        Expired,
+        CanceledByCustomer,
+        Superseded,
+        BindingChanged,
+    ];
+    for (number, status) in (0..).zip(in_order) {
+        assert_eq!(minicbor::to_vec(status).unwrap(), [0x81, number], "{status:?}");
+    }
+    assert_eq!(minicbor::to_vec(Blocked(Block::List)).unwrap(), [0x82, 8, 1]);
+}
+
+#[test]
+fn numbers_of_events() {
+    let (key, id) = (KeyId::from_bytes([0x33; 16]), [0x33; 16]);
+    let with_key = |number: u8| [&[0x82, number, 0x50][..], &id].concat();
+    for (event, stored) in [
+        (Event::Blocked(Block::List), vec![0x82, 1, 1]),
+        (
+            Event::Resent { channel: Channel::Voice, rotated: true, route: vec!["a".to_owned()] },
+            vec![0x84, 2, 1, 0xf5, 0x81, 0x61, b'a'],
+        ),
+        (Event::Reported(Report::Legitimate), vec![0x82, 6, 1]),
+        (Event::DeliveryFailed(Fault::Us), vec![0x82, 7, 2]),
+        (Event::ProjectCreated, vec![0x81, 8]),
+        (Event::KeyCreated(key), with_key(9)),
+        (Event::KeyRevoked(key), with_key(10)),
+        (Event::TestClockAdvanced(900), vec![0x82, 11, 0x19, 0x03, 0x84]),
+        (Event::OutboxCleared, vec![0x81, 12]),
+        (Event::RecipientRevealed, vec![0x81, 13]),
+    ] {
+        assert_eq!(minicbor::to_vec(&event).unwrap(), stored, "{event:?}");
+    }
 }
 
 #[test]

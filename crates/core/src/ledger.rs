@@ -139,7 +139,7 @@ impl RecipientRow {
     /// Notes a send, and forgets those that no window sees any more.
     pub fn note_send(&mut self, send: Send, policy: &Policy) {
         self.sends.retain(|old| send.at.since(old.at) < DAY);
-        if self.sends.len() >= policy.sends.1 {
+        if !self.sends.is_empty() && self.sends.len() >= policy.sends.1 {
             self.sends.remove(0);
         }
         self.sends.push(send);
@@ -285,6 +285,16 @@ mod tests {
         assert_eq!(row.send_allowed_at(&policy, Lane::Known, at(5)), Some(at(600)));
         assert_eq!(row.send_allowed_at(&policy, Lane::Known, at(599)), Some(at(600)));
         assert_eq!(row.send_allowed_at(&policy, Lane::Known, at(600)), None);
+    }
+
+    #[test]
+    fn a_project_that_allows_no_sends_refuses_them_and_notes_one_without_limits() {
+        let policy = Policy { sends: (0, 0), ..Policy::of(Profile::Standard) };
+        let mut row = row();
+        assert_eq!(row.send_allowed_at(&policy, Lane::Known, at(0)), Some(at(86_400)));
+        row.note_send(send(0, Lane::Known), &policy);
+        row.note_send(send(1, Lane::Known), &policy);
+        assert_eq!(row.sends, [send(1, Lane::Known)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod batch;
+pub mod binding;
 pub mod command;
 pub mod decide;
 pub mod delivery;
