@@ -49,7 +49,7 @@ pub(crate) fn outline(file: &SourceFile) -> Result<Outline, Finding> {
 
 /// Integration tests, and test modules in a file or directory of their own.
 fn is_test_path(path: &str) -> bool {
-    path.split('/').any(|part| part == "tests" || part == "tests.rs")
+    path.split('/').any(|part| part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs"))
 }
 
 impl Outline {
@@ -148,7 +148,12 @@ mod code { #[cfg(all(test, unix))] mod deep {
 
     #[test]
     fn test_files_are_known_by_their_place() {
-        for path in ["crates/http/tests/api.rs", "crates/core/src/code/tests.rs", "tests/x.py"] {
+        for path in [
+            "crates/http/tests/api.rs",
+            "crates/core/src/code/tests.rs",
+            "crates/core/src/code_tests.rs",
+            "tests/x.py",
+        ] {
             assert!(outline(&file(path, "")).unwrap().is_test_line(1), "{path}");
         }
         assert!(!outline(&file("crates/core/src/latest.rs", "")).unwrap().is_test_line(1));
