@@ -1,5 +1,7 @@
 //! Batches: races inside one commit, and idempotency inside one and over two.
 
+use proptest::prelude::*;
+
 use super::world::{OTHER_PHONE, PHONE, World, approved, check, refusal, seconds};
 use crate::batch::Outcome;
 use crate::command::{Answer, Command, Create, Request};
@@ -207,4 +209,44 @@ fn deciding_again_with_the_same_entropy_gives_the_same() {
     let first = std::mem::replace(&mut world.rows, before);
     world.batch(&[request]);
     assert!(world.rows == first);
+}
+
+/// A world with a few open verifications, and `steps` as requests on them.
+fn prepared(begun: usize, steps: &[(u8, usize)]) -> (World, Vec<Request>) {
+    let mut world = World::new();
+    let ids: Vec<_> = (0..begun).map(|_| world.begin()).collect();
+    world.pass(seconds(30));
+    let mut requests = Vec::new();
+    for (kind, nth) in steps {
+        let id = ids[nth % begun];
+        let code = if *kind == 0 { world.code(id) } else { world.wrong_code(id, 0) };
+        let command = match kind {
+            0..=3 => Command::Check(check(id, &code)),
+            4 => Command::Resend(id, None),
+            5 => Command::Cancel(id),
+            _ => Command::Create(Box::new(world.start([PHONE, OTHER_PHONE][nth % 2]))),
+        };
+        let request = if *kind == 3 { world.once("k", &code, command) } else { world.request(command) };
+        requests.push(request);
+    }
+    (world, requests)
+}
+
+proptest! {
+    #[test]
+    fn a_batch_does_what_its_commands_do_one_after_the_other(
+        begun in 1..4_usize,
+        steps in prop::collection::vec((0..7_u8, 0..8_usize), 1..24),
+    ) {
+        let (mut together, requests) = prepared(begun, &steps);
+        let (mut apart, same) = prepared(begun, &steps);
+        let (outcomes, jobs) = together.batch(&requests);
+        let each: Vec<_> = same.into_iter().map(|request| apart.batch(&[request])).collect();
+        for (outcome, (alone, _)) in outcomes.iter().zip(&each) {
+            prop_assert_eq!(&outcome.answer, &alone[0].answer);
+            prop_assert_eq!(outcome.replayed, alone[0].replayed);
+        }
+        prop_assert!(together.rows == apart.rows);
+        prop_assert_eq!(jobs.len(), each.iter().map(|(_, jobs)| jobs.len()).sum::<usize>());
+    }
 }
