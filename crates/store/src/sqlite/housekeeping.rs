@@ -21,6 +21,7 @@ const WAL_CAP: i64 = 32_768;
 /// Folds the WAL into the file: passively on a thread of its own, by force when it has grown past the cap.
 pub(super) struct Checkpointer {
     wake: mpsc::SyncSender<()>,
+    thread: std::thread::JoinHandle<()>,
     over_cap: Arc<AtomicBool>,
     commits: u32,
 }
@@ -30,7 +31,7 @@ impl Checkpointer {
         let (wake, woken) = mpsc::sync_channel(1);
         let over_cap = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&over_cap);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || {
                 while woken.recv().is_ok() {
@@ -41,7 +42,7 @@ impl Checkpointer {
                 }
             })
             .map_err(|error| Failure::Corrupt(format!("no thread for checkpoints: {error}")))?;
-        Ok(Self { wake, over_cap, commits: 0 })
+        Ok(Self { wake, thread, over_cap, commits: 0 })
     }
 
     /// Called by the writer between two batches.
@@ -58,8 +59,12 @@ impl Checkpointer {
         }
     }
 
-    /// The last checkpoint, at the end.
-    pub(super) fn finish(&self, writer: &Connection) {
+    /// The last checkpoint, at the end. The thread goes first: a checkpoint of its own would turn this one away.
+    pub(super) fn finish(self, writer: &Connection) {
+        drop(self.wake);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread for checkpoints ended badly");
+        }
         if let Err(error) = checkpoint(writer, "TRUNCATE") {
             tracing::warn!(%error, "the last checkpoint failed; the WAL is read at the next start");
         }
