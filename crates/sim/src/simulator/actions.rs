@@ -69,7 +69,7 @@ impl World {
         let outcome = self.submit(Requests::once(request, &key, "body"))?;
         let Answer::Done(snapshot) = outcome.answer else { return Ok(()) };
         self.tally.created += 1;
-        let row = snapshot.verification;
+        let (row, sent) = (snapshot.verification, snapshot.delivery.is_some());
         let code = self.tenants[tenant].code_of(&row);
         let (id, expires_at) = (row.id, row.expires_at);
         self.known.push(Known {
@@ -86,7 +86,7 @@ impl World {
             approvals: 0,
             evaluated: 0,
         });
-        Ok(())
+        if sent { self.note_send(self.known.len() - 1) } else { Ok(()) }
     }
 
     /// One of the latest verifications.
@@ -156,6 +156,9 @@ impl World {
             self.known[index].code = self.tenants[tenant].code_of(&snapshot.verification);
             if snapshot.verification.expires_at != self.known[index].expires_at {
                 return Err(format!("invariant 3: a resend moved the expiry of {id}"));
+            }
+            if snapshot.delivery.is_some() {
+                self.note_send(index)?;
             }
         }
         Ok(())

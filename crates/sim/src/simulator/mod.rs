@@ -1,5 +1,5 @@
 //! Random commands on the memory engine while the clock jumps, judged by the client's own history alone: invariants
-//! 1, 2, 3, 4 and 6 of the design, and that a right code is not refused without a reason.
+//! 1, 2, 3, 4, 6 and 7 of the design, and that a right code is not refused without a reason.
 
 mod actions;
 mod model;
@@ -11,6 +11,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Answer, Request};
@@ -39,6 +40,8 @@ pub struct Tally {
     pub paused: u32,
     /// Entries refused because the time had run out.
     pub expired: u32,
+    /// Messages to recipients with caps.
+    pub sent: u32,
     /// Outcomes told again.
     pub replayed: u32,
 }
@@ -69,6 +72,8 @@ struct World {
     tenants: [Requests; 2],
     known: Vec<Known>,
     guesses: BTreeMap<Counter, Guesses>,
+    /// Messages per tenant and folded recipient that no approval gave back.
+    sends: BTreeMap<(usize, &'static str), Vec<(Timestamp, VerificationId)>>,
     /// The latest idempotent request that changed something, when, and what came of it.
     told: Option<(Request, Timestamp, Answer)>,
     tally: Tally,
@@ -80,7 +85,8 @@ impl World {
         let clock = Arc::new(FakeClock::default());
         let keys = test_keys();
         let store = MemoryStore::new(clock.clone(), Arc::clone(&keys), Arc::new(|_| ()));
-        let first = Requests::new(keys, seed);
+        let mut first = Requests::new(keys, seed);
+        first.limits_apply = true;
         let other = Tenant { project: ProjectId::from_bytes([0xb2; 16]), mode: Mode::Live };
         let mut second = first.of_tenant(other);
         second.policy = Arc::new(Policy { email_authentication: true, ..Policy::of(Profile::Nist) });
@@ -92,6 +98,7 @@ impl World {
             tenants: [first, second],
             known: Vec::new(),
             guesses: BTreeMap::new(),
+            sends: BTreeMap::new(),
             told: None,
             tally: Tally::default(),
             trace: Vec::new(),
@@ -133,6 +140,28 @@ impl World {
         Some((row.status, row.checks_used, row.sends, row.generation, row.report))
     }
 
+    /// Notes a message and holds the caps against all of them (invariant 7).
+    fn note_send(&mut self, index: usize) -> Result<(), String> {
+        let (now, known) = (self.seen, &self.known[index]);
+        if !self.tenants[known.tenant].limits_apply {
+            return Ok(());
+        }
+        let sends = self.sends.entry((known.tenant, known.folded)).or_default();
+        sends.push((now, known.id));
+        self.tally.sent += 1;
+        for (minutes, most) in [(10, 5), (24 * 60, 10)] {
+            let span = Duration::from_secs(minutes * 60);
+            let inside = sends.iter().filter(|(at, _)| now.since(*at) < span).count();
+            if inside > most {
+                return Err(format!(
+                    "invariant 7: {inside} messages in {minutes} minutes to {}",
+                    known.folded
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Holds the answer to an entry against the history.
     fn judge(&mut self, index: usize, fits: bool, answer: &Answer) -> Result<(), String> {
         let (now, known) = (self.seen, &mut self.known[index]);
@@ -150,6 +179,9 @@ impl World {
         match answer {
             Answer::Approved(..) => {
                 known.approvals += 1;
+                if let Some(sends) = self.sends.get_mut(&(known.tenant, known.folded)) {
+                    sends.retain(|(_, verification)| *verification != known.id);
+                }
                 guesses.note_right();
                 self.tally.approved += 1;
                 if known.approvals > 1 {

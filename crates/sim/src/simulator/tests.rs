@@ -10,9 +10,10 @@ fn the_invariants_hold_on_every_seed() {
         sum.wrong += tally.wrong;
         sum.paused += tally.paused;
         sum.expired += tally.expired;
+        sum.sent += tally.sent;
         sum.replayed += tally.replayed;
     }
-    let least = [sum.created, sum.approved, sum.wrong, sum.paused, sum.expired, sum.replayed];
+    let least = [sum.created, sum.approved, sum.wrong, sum.paused, sum.expired, sum.sent, sum.replayed];
     assert!(least.iter().all(|count| *count >= 100), "the seeds try too little: {sum:?}");
 }
 
