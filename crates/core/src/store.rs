@@ -161,7 +161,7 @@ pub trait Store: Send + Sync + 'static {
 pub struct Overdue {
     /// Which.
     pub ids: Vec<(Tenant, VerificationId)>,
-    /// Where to go on; `None` when the present was reached.
+    /// Where to go on: behind what was looked at, at most up to what is still too young. Never passes anything unseen.
     pub next: Option<VerificationId>,
 }
 
