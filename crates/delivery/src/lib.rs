@@ -1,8 +1,14 @@
-//! Delivery: the words of a message, and the providers that carry it.
+//! Delivery: the words of a message, the providers that carry it, and the worker between them.
 //!
 //! [`messages`] turns a code and its purpose into text; [`provider`] is the port that every gateway
-//! implements; [`smtp`] and [`http_gateway`] are the two that ship. Nothing here decides whether a message
-//! may be sent: that was decided, and reserved, in the core.
+//! implements; [`smtp`] and [`http_gateway`] are the two that ship; [`worker`] hands messages over. Nothing here
+//! decides whether a message may be sent: that was decided, and reserved, in the core.
 
+pub mod config;
+pub mod http_gateway;
 pub mod limits;
 pub mod messages;
+pub mod provider;
+pub mod smtp;
+pub mod text;
+pub mod worker;

@@ -8,6 +8,8 @@ pub const BRAND_CHARS: usize = 40;
 pub const PAYEE_CHARS: usize = 70;
 /// Longest transaction reference printed in a message, in characters.
 pub const REFERENCE_CHARS: usize = 70;
+/// Longest subject of a mail, in characters.
+pub const SUBJECT_CHARS: usize = 150;
 /// Shortest and longest code a message carries (DESIGN 5: 4 to 10).
 pub const CODE_CHARS: std::ops::RangeInclusive<usize> = 4..=10;
 /// Longest lifetime a message can state, in minutes (24 hours).
@@ -23,6 +25,8 @@ pub const SECRET_BYTES: u64 = 64 * 1024;
 
 /// Most bytes read of a gateway's answer.
 pub const GATEWAY_BODY_BYTES: usize = 64 * 1024;
+/// Longest message id kept from a gateway, in characters.
+pub const MESSAGE_ID_CHARS: usize = 200;
 /// Most error rules one gateway may have.
 pub const GATEWAY_RULES: usize = 64;
 /// Deepest JSON body a gateway template may describe.

@@ -1,4 +1,4 @@
-//! The port that every gateway implements.
+//! The port that every gateway implements: one message in, an acceptance or a classified failure out.
 
 use std::fmt;
 use std::future::Future;
@@ -9,101 +9,238 @@ pub use countersign_core::delivery::Fault;
 
 use crate::messages::RenderedMessage;
 
-/// One message for one provider. Holds the recipient and the code's text, so it has no `Debug`.
+/// One message for one provider. Holds the code and the recipient, so neither is printed.
+#[derive(Clone)]
 pub struct Outgoing {
-    /// The canonical recipient: E.164 or an email address.
+    /// The recipient: E.164 or a mail address, canonical.
     pub to: String,
-    /// The channel's name, like `sms`.
+    /// `sms`, `email`, …
     pub channel: &'static str,
-    /// What the person reads.
+    /// Who it seems to come from: the sender id of an SMS, the display name of a mail. `None` leaves it to
+    /// the provider's configuration.
+    pub sender: Option<String>,
+    /// The code by itself, for gateways that bring their own text.
+    pub code: String,
+    /// The message.
     pub message: RenderedMessage,
-    /// The id of the delivery, the same on every try: providers that de-duplicate can use it.
+    /// Id of the delivery; the same for every attempt, so that a peer can tell a repetition.
     pub delivery_id: String,
-    /// The time the whole attempt may take; never longer than the code lives.
+    /// How long the code still works. No attempt lasts longer.
     pub deadline: Duration,
 }
 
-/// The provider took the message.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { channel, message, delivery_id, deadline, .. } = self;
+        formatter
+            .debug_struct("Outgoing")
+            .field("delivery_id", delivery_id)
+            .field("channel", channel)
+            .field("message", message)
+            .field("deadline", deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The provider has taken the message over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// Its own id of the message, when it gives one.
+    /// The provider's own name for the message, to match receipts with.
     pub message_id: Option<String>,
 }
 
-/// What kind of failure it was: the word in timelines, logs and statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What went wrong, from a closed list that metrics and timelines can count on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
-    /// No connection, or it broke.
-    Connection,
-    /// No answer in time.
-    Timeout,
-    /// TLS could not be agreed, or the certificate is not trusted.
+    /// No connection: name, route or port.
+    Unreachable,
+    /// No encryption that we would trust.
     Tls,
+    /// No answer in time. The message may have been taken.
+    Timeout,
+    /// The connection broke. The message may have been taken.
+    ConnectionLost,
+    /// An answer that cannot be understood.
+    Protocol,
     /// Our credentials were refused.
     Authentication,
-    /// The provider asks to slow down.
+    /// Too many messages too fast.
     Throttled,
-    /// The provider failed on its side.
-    ProviderFailed,
-    /// The recipient cannot be reached, or does not exist.
-    RecipientRefused,
-    /// The message or the request was refused.
-    MessageRefused,
-    /// An answer that makes no sense.
-    UnexpectedAnswer,
-    /// Our configuration is wrong.
+    /// The provider cannot serve now.
+    Unavailable,
+    /// The provider says this recipient cannot be reached.
+    RecipientRejected,
+    /// The provider does not let us use this sender.
+    SenderRejected,
+    /// The provider refuses this message.
+    MessageRejected,
+    /// The request does not fit the provider: our configuration is wrong.
     Configuration,
 }
 
 impl ErrorClass {
-    /// Its name in timelines, logs and statistics.
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Unreachable,
+        Self::Tls,
+        Self::Timeout,
+        Self::ConnectionLost,
+        Self::Protocol,
+        Self::Authentication,
+        Self::Throttled,
+        Self::Unavailable,
+        Self::RecipientRejected,
+        Self::SenderRejected,
+        Self::MessageRejected,
+        Self::Configuration,
+    ];
+
+    /// The name used in logs, metrics, timelines and configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Connection => "connection",
-            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
             Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::ConnectionLost => "connection_lost",
+            Self::Protocol => "protocol",
             Self::Authentication => "authentication",
             Self::Throttled => "throttled",
-            Self::ProviderFailed => "provider_failed",
-            Self::RecipientRefused => "recipient_refused",
-            Self::MessageRefused => "message_refused",
-            Self::UnexpectedAnswer => "unexpected_answer",
+            Self::Unavailable => "unavailable",
+            Self::RecipientRejected => "recipient_rejected",
+            Self::SenderRejected => "sender_rejected",
+            Self::MessageRejected => "message_rejected",
             Self::Configuration => "configuration",
+        }
+    }
+
+    /// Whose fault this usually is.
+    #[must_use]
+    pub const fn usual_fault(self) -> Fault {
+        match self {
+            Self::RecipientRejected => Fault::Recipient,
+            Self::Authentication | Self::SenderRejected | Self::Configuration => Fault::Us,
+            Self::Unreachable
+            | Self::Tls
+            | Self::Timeout
+            | Self::ConnectionLost
+            | Self::Protocol
+            | Self::Throttled
+            | Self::Unavailable
+            | Self::MessageRejected => Fault::Provider,
+        }
+    }
+
+    /// Whether the same message to the same provider may succeed a little later.
+    #[must_use]
+    pub const fn usually_passes(self) -> bool {
+        match self {
+            Self::Unreachable
+            | Self::Tls
+            | Self::Timeout
+            | Self::ConnectionLost
+            | Self::Protocol
+            | Self::Throttled
+            | Self::Unavailable => true,
+            Self::Authentication
+            | Self::RecipientRejected
+            | Self::SenderRejected
+            | Self::MessageRejected
+            | Self::Configuration => false,
         }
     }
 }
 
-/// The provider did not take the message, or did not say so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a message was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", class.as_str())]
 pub struct ProviderError {
-    /// Whether asking the same provider again later may help.
+    /// Whether to try the same provider again while the code lives.
     pub retry: bool,
-    /// Whose fault it was.
+    /// Whose fault it is.
     pub fault: Fault,
-    /// What kind of failure.
+    /// What happened.
     pub class: ErrorClass,
-    /// One line for people; never the code, never the recipient.
+    /// For an operator. Written by us from reply codes, never from a peer's words, which may repeat the
+    /// recipient or the code.
     pub detail: String,
 }
 
-impl fmt::Display for ProviderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.class.as_str(), self.detail)
+impl ProviderError {
+    /// A failure with the usual fault and retry of its class.
+    #[must_use]
+    pub fn new(class: ErrorClass, detail: impl Into<String>) -> Self {
+        Self { retry: class.usually_passes(), fault: class.usual_fault(), class, detail: detail.into() }
+    }
+
+    pub(crate) const fn with_fault(mut self, fault: Fault) -> Self {
+        self.fault = fault;
+        self
+    }
+
+    pub(crate) const fn with_retry(mut self, retry: bool) -> Self {
+        self.retry = retry;
+        self
     }
 }
 
-impl std::error::Error for ProviderError {}
-
-/// An answer of a provider that comes later.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
+/// What a call to a provider answers with.
+pub type ProviderFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
 
 /// A configured gateway account.
+///
+/// Sending is at-least-once: when a connection breaks or a deadline passes after the message left us, the
+/// provider may have taken it, and the error still says `retry`. A second copy carries the same code and the
+/// same delivery id, so it does no harm; a code that never arrives does.
 pub trait Provider: Send + Sync + 'static {
     /// Its name in the configuration.
     fn name(&self) -> &str;
-    /// Hands a message over.
-    fn send<'a>(&'a self, message: &'a Outgoing) -> Answer<'a, Accepted>;
-    /// Whether the account could be used now, without sending anything; for `doctor`.
-    fn verify(&self) -> Answer<'_, ()>;
+
+    /// Hands one message over, within the smaller of its own time limit and the message's deadline.
+    fn send<'a>(&'a self, message: &'a Outgoing) -> ProviderFuture<'a, Accepted>;
+
+    /// Tries everything short of sending: name, connection, encryption, credentials. Answers one line for
+    /// the operator who runs `doctor`.
+    fn verify(&self) -> ProviderFuture<'_, String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_names_are_unique_and_are_the_ones_of_the_configuration() {
+        let names: std::collections::HashSet<_> = ErrorClass::ALL.map(ErrorClass::as_str).into();
+        assert_eq!(names.len(), ErrorClass::ALL.len());
+        for class in ErrorClass::ALL {
+            let parsed: ErrorClass = serde_json::from_value(class.as_str().into()).expect("a class");
+            assert_eq!(parsed, class);
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let message = RenderedMessage {
+            locale: "en",
+            subject: None,
+            text: "123456 is your code".to_owned(),
+            html: None,
+            sms: None,
+        };
+        let outgoing = Outgoing {
+            to: "+48600100217".to_owned(),
+            channel: "sms",
+            sender: None,
+            code: "123456".to_owned(),
+            message,
+            delivery_id: "dlv_1".to_owned(),
+            deadline: Duration::from_secs(60),
+        };
+        let printed = format!("{outgoing:?}");
+        assert!(
+            printed.contains("dlv_1") && !printed.contains("123456") && !printed.contains("600100217"),
+            "{printed}"
+        );
+    }
 }

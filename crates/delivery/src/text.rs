@@ -2,7 +2,7 @@
 
 use countersign_core::keys::Code;
 use countersign_core::tenancy::Project;
-use countersign_core::verification::{Channel, Private, Purpose, Verification};
+use countersign_core::verification::{Channel, Private, Verification};
 
 use crate::messages::{self, Medium, MessageInput, RenderError, RenderedMessage, TransactionText};
 
@@ -18,16 +18,10 @@ pub fn of(
     code: &Code,
 ) -> Result<RenderedMessage, RenderError> {
     let lifetime = verification.expires_at.since(verification.created_at);
-    let purpose = match verification.purpose {
-        Purpose::Authentication => messages::Purpose::Authentication,
-        Purpose::AddressValidation => messages::Purpose::AddressValidation,
-        Purpose::Recovery => messages::Purpose::Recovery,
-        Purpose::Transaction => messages::Purpose::Transaction,
-    };
     messages::render(&MessageInput {
         locale: private.locale.as_deref().unwrap_or(&project.locale),
         medium: if channel == Channel::Email { Medium::Email } else { Medium::Sms },
-        purpose,
+        purpose: verification.purpose,
         brand: &project.brand,
         code: code.reveal(),
         minutes: u32::try_from(lifetime.as_secs().div_ceil(60)).unwrap_or(u32::MAX),

@@ -20,7 +20,7 @@ use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::tenant::Mode;
 use countersign_core::time::{Clock, Entropy, EntropySource, Timestamp};
-use countersign_core::verification::{Private, Status, Verification};
+use countersign_core::verification::{Channel, Private, Status, Verification};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::messages::RenderedMessage;
@@ -78,7 +78,12 @@ pub fn queue() -> (Inbox, mpsc::Receiver<Job>) {
 
 /// Works until `stop` turns true, then finishes what is in flight.
 pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut stop: watch::Receiver<bool>) {
-    let worker = Arc::new(Worker { options, projects: Mutex::new(HashMap::new()) });
+    let worker = Arc::new(Worker {
+        options,
+        projects: Mutex::new(HashMap::new()),
+        policy: Arc::new(Policy::of(Profile::Standard)),
+        routes: Arc::new(Routes::default()),
+    });
     let slots = Arc::new(Semaphore::new(IN_FLIGHT));
     let mut tick = tokio::time::interval(CLAIM_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -105,6 +110,9 @@ pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut sto
 struct Worker {
     options: WorkerOptions,
     projects: Mutex<HashMap<ProjectId, (Timestamp, Arc<Project>)>>,
+    /// What a command must carry; recording an outcome depends on neither.
+    policy: Arc<Policy>,
+    routes: Arc<Routes>,
 }
 
 /// What one round over the providers came to.
@@ -245,7 +253,7 @@ impl Worker {
                 ..Round::ended(vec![taken(name)], DeliveryState::Sent)
             }),
             scenario::FAILS => {
-                Err(failure(now, name, Fault::Provider, true, "provider_failed", "the scenario says so"))
+                Err(failure(now, name, Fault::Provider, true, "unavailable", "the scenario says so"))
             }
             scenario::LATE => Ok(Round::ended(vec![taken(TEST_OUTBOX)], DeliveryState::Sent)),
             _ => Ok(Round::ended(vec![taken(name)], DeliveryState::Sent)),
@@ -261,11 +269,15 @@ impl Worker {
             .ok_or("the recipient does not open")?;
         let private: Private = minicbor_decode(&plain).ok_or("the recipient cannot be read")?;
         let project = self.project(verification.tenant.project, now).await.ok_or("the project is gone")?;
-        let message = self.message(&project, verification, &private, job)?;
+        let (code, message) = self.message(&project, verification, &private, job)?;
+        let channel = job.delivery.channel;
         let left = job.delivery.expires_at.since(now);
         Ok(Outgoing {
             to: private.to,
-            channel: job.delivery.channel.as_str(),
+            channel: channel.as_str(),
+            // A mail comes in the project's name; what an SMS may call itself is agreed with the gateway.
+            sender: (channel == Channel::Email).then(|| project.brand.clone()),
+            code,
             message,
             delivery_id: job.delivery.id.to_string(),
             deadline: left.min(countersign_core::limits::LEASE.saturating_sub(Duration::from_secs(5))),
@@ -278,12 +290,13 @@ impl Worker {
         verification: &Verification,
         private: &Private,
         job: &Job,
-    ) -> Result<RenderedMessage, &'static str> {
+    ) -> Result<(String, RenderedMessage), &'static str> {
         let digest = verification.binding.digest();
         let code =
             self.options.keys.code(&verification.code_inputs(&digest)).ok_or("the root key is unknown")?;
-        text::of(project, verification, private, job.delivery.channel, &code)
-            .map_err(|_| "the message could not be rendered")
+        let message = text::of(project, verification, private, job.delivery.channel, &code)
+            .map_err(|_| "the message could not be rendered")?;
+        Ok((code.reveal().to_owned(), message))
     }
 
     /// The project's settings, at most a second old.
@@ -311,8 +324,8 @@ impl Worker {
             tenant: job.delivery.tenant,
             actor: Actor::System,
             request_id: None,
-            policy: Arc::new(Policy::of(Profile::Standard)),
-            routes: Arc::new(Routes::default()),
+            policy: Arc::clone(&self.policy),
+            routes: Arc::clone(&self.routes),
             limits_apply: false,
             clock_ahead: Duration::ZERO,
             ip_held_until: None,

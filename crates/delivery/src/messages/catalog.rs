@@ -242,7 +242,8 @@ impl Catalog {
 }
 
 fn all_slots() -> impl Iterator<Item = Slot> {
-    Part::ALL.into_iter().flat_map(|part| Purpose::ALL.map(|purpose| Slot { part, purpose }))
+    let of = |part| Purpose::ALL.iter().map(move |purpose| Slot { part, purpose: *purpose });
+    Part::ALL.into_iter().flat_map(of)
 }
 
 fn environment() -> Environment<'static> {
@@ -275,7 +276,7 @@ fn check(file: &LanguageFile) -> Result<Vec<PluralCategory>, String> {
     for label in [&file.email.amount, &file.email.payee, &file.email.reference] {
         check_text("label", label, &[])?;
     }
-    for purpose in Purpose::ALL {
+    for purpose in Purpose::ALL.iter().copied() {
         check_text("subject", file.email.subject.of(purpose), &["brand"])?;
     }
     check_minutes(file)

@@ -15,6 +15,7 @@ mod template;
 use minijinja::{HtmlEscape, Value};
 
 pub use clean::single_line;
+pub use countersign_core::verification::Purpose;
 pub use sms::{SmsEncoding, SmsSize, measure};
 
 use crate::limits;
@@ -28,42 +29,6 @@ pub enum Medium {
     Sms,
     /// A mail with a text and an HTML part.
     Email,
-}
-
-/// What a success will be used for; the reader must see it (NIST SP 800-63B-4, PSD2 RTS Art. 5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Signing in.
-    Authentication,
-    /// Confirming that this phone number or mail address is theirs.
-    AddressValidation,
-    /// Regaining an account.
-    Recovery,
-    /// Approving one transaction.
-    Transaction,
-}
-
-impl Purpose {
-    /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::Authentication, Self::AddressValidation, Self::Recovery, Self::Transaction];
-
-    /// The name in the API (`authentication`, …).
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Authentication => "authentication",
-            Self::AddressValidation => "address_validation",
-            Self::Recovery => "recovery",
-            Self::Transaction => "transaction",
-        }
-    }
-
-    /// The purpose of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|purpose| purpose.as_str() == name)
-    }
 }
 
 /// The transaction that the code approves.

@@ -41,7 +41,7 @@ fn mail(locale: &str, purpose: Purpose) -> RenderedMessage {
 /// Runs the claim on every message there is.
 fn each_message(claim: impl Fn(&MessageInput<'_>, &RenderedMessage)) {
     for locale in languages().expect("a catalogue") {
-        for purpose in Purpose::ALL {
+        for purpose in Purpose::ALL.iter().copied() {
             for medium in [Medium::Sms, Medium::Email] {
                 let input = input(locale, medium, purpose);
                 claim(&input, &render(&input).expect("a message"));

@@ -43,7 +43,7 @@ fn the_oracle_reads_the_examples_of_the_text() {
 #[test]
 fn every_short_message_ends_with_the_bound_line() {
     for locale in languages().expect("a catalogue") {
-        for purpose in Purpose::ALL {
+        for purpose in Purpose::ALL.iter().copied() {
             assert_eq!(
                 parse(&sms(locale, purpose).text),
                 Some((HOST.to_owned(), CODE.to_owned())),

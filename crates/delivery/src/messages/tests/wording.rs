@@ -64,7 +64,7 @@ fn every_message_says_exactly_once_never_to_share() {
         let file: toml::Table = file.parse().expect("TOML");
         let locale = file["tag"].as_str().expect("a tag");
         let never_share = file["sentence"]["never_share"].as_str().expect("a sentence");
-        for purpose in Purpose::ALL {
+        for purpose in Purpose::ALL.iter().copied() {
             let (sms, mail) = (sms(locale, purpose), mail(locale, purpose));
             let folded = sms::fold_to_gsm7(never_share).filter(|_| !UNICODE.contains(&locale));
             let in_sms = folded.as_deref().unwrap_or(never_share);
@@ -90,7 +90,8 @@ fn a_transaction_message_names_amount_and_payee() {
 fn purposes_read_differently() {
     for locale in languages().expect("a catalogue") {
         for write in [sms, mail] {
-            let texts: std::collections::HashSet<_> = Purpose::ALL.map(|p| write(locale, p).text).into();
+            let texts: std::collections::HashSet<_> =
+                Purpose::ALL.iter().map(|p| write(locale, *p).text).collect();
             assert_eq!(texts.len(), Purpose::ALL.len(), "{locale}");
         }
     }
@@ -123,7 +124,7 @@ fn a_short_message_is_one_segment_in_latin_scripts_and_listed_elsewhere() {
     let mut wrong = Vec::new();
     for locale in languages().expect("a catalogue") {
         let listed = UNICODE.contains(&locale);
-        for message in Purpose::ALL.map(|purpose| sms(locale, purpose)) {
+        for message in Purpose::ALL.iter().map(|purpose| sms(locale, *purpose)) {
             let size = message.sms.expect("a size");
             let expected = match listed {
                 true => size.encoding == SmsEncoding::Ucs2 && size.segments <= 3,

@@ -1,0 +1,112 @@
+//! What a gateway's answer means.
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+use super::config::{Condition, ErrorRule, HttpGatewayConfig, MessageIdPlace, Success, scalar_text};
+use crate::limits;
+use crate::messages::single_line;
+use crate::provider::{Accepted, ErrorClass, ProviderError};
+
+/// The rules of one gateway.
+#[derive(Debug)]
+pub(super) struct Rules {
+    success: Success,
+    message_id: Option<MessageIdPlace>,
+    errors: Vec<ErrorRule>,
+}
+
+/// An answer, read as far as we read one.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) status: u16,
+    pub(super) headers: &'a HeaderMap,
+    /// `None` when the body is not JSON or longer than we read.
+    pub(super) json: Option<Value>,
+}
+
+impl Rules {
+    pub(super) fn of(config: &HttpGatewayConfig) -> Self {
+        let HttpGatewayConfig { success, message_id, errors, .. } = config.clone();
+        Self { success, message_id, errors }
+    }
+
+    /// Error rules come first: gateways like to refuse with a 200.
+    pub(super) fn judge(&self, answer: &Answer<'_>) -> Result<Accepted, ProviderError> {
+        let status = answer.status;
+        if let Some((index, rule)) = self.errors.iter().enumerate().find(|(_, rule)| matches(rule, answer)) {
+            return Err(refused_by(rule, status, index));
+        }
+        if !self.success.status.iter().any(|range| range.contains(status)) {
+            return Err(usual_meaning(status));
+        }
+        if self.success.json.is_empty() || answer.json.as_ref().is_some_and(|json| self.says_success(json)) {
+            return Ok(Accepted { message_id: self.message_id(answer) });
+        }
+        Err(match answer.json {
+            None => ProviderError::new(
+                ErrorClass::Protocol,
+                format!("status {status} with a body that is not JSON; the gateway may have taken it"),
+            ),
+            Some(_) => ProviderError::new(
+                ErrorClass::MessageRejected,
+                format!("status {status}, and success.json does not hold"),
+            ),
+        })
+    }
+
+    fn says_success(&self, json: &Value) -> bool {
+        self.success.json.iter().all(|Condition { pointer, equals }| match (json.pointer(pointer), equals) {
+            (None | Some(Value::Null), _) => false,
+            (Some(_), None) => true,
+            (Some(value), Some(equals)) => scalar_text(value).is_some_and(|text| equals.contains(&text)),
+        })
+    }
+
+    fn message_id(&self, answer: &Answer<'_>) -> Option<String> {
+        let id = match self.message_id.as_ref()? {
+            MessageIdPlace::Pointer(pointer) => scalar_text(answer.json.as_ref()?.pointer(pointer)?)?,
+            MessageIdPlace::Header(name) => answer.headers.get(name)?.to_str().ok()?.to_owned(),
+        };
+        let id = single_line(&id, limits::MESSAGE_ID_CHARS);
+        (!id.is_empty()).then_some(id)
+    }
+}
+
+fn matches(rule: &ErrorRule, answer: &Answer<'_>) -> bool {
+    let status = rule.status.is_empty() || rule.status.iter().any(|range| range.contains(answer.status));
+    let says = match &rule.pointer {
+        None => true,
+        Some(pointer) => match (answer.json.as_ref().and_then(|json| json.pointer(pointer)), &rule.equals) {
+            (None | Some(Value::Null), _) => false,
+            (Some(_), None) => true,
+            (Some(value), Some(equals)) => scalar_text(value).is_some_and(|text| equals.contains(&text)),
+        },
+    };
+    status && says
+}
+
+fn refused_by(rule: &ErrorRule, status: u16, index: usize) -> ProviderError {
+    let error = ProviderError::new(rule.class, format!("status {status}, by errors[{index}]"));
+    let error = error.clone().with_fault(rule.fault.unwrap_or(error.fault));
+    let retry = rule.retry.unwrap_or(error.retry);
+    error.with_retry(retry)
+}
+
+/// What a status means when no rule says otherwise.
+fn usual_meaning(status: u16) -> ProviderError {
+    let (class, remark) = match status {
+        300..=399 => (ErrorClass::Configuration, "; redirects are not followed, correct url"),
+        401 | 403 | 407 => (ErrorClass::Authentication, ""),
+        408 | 425 | 429 => (ErrorClass::Throttled, ""),
+        400..=499 => {
+            (ErrorClass::Configuration, "; if it means the recipient, say so with a rule under errors")
+        }
+        500..=599 => (ErrorClass::Unavailable, ""),
+        _ => (ErrorClass::Protocol, ", which success.status does not name"),
+    };
+    ProviderError::new(class, format!("status {status}{remark}"))
+}
+
+#[cfg(test)]
+mod tests;
