@@ -1,1 +1,26 @@
-fn main() {}
+//! The binary `countersign`: command line, configuration, wiring, lifecycle, and the only real clock and entropy.
+
+mod cli;
+mod client;
+mod clock;
+mod config;
+mod control;
+mod entropy;
+mod files;
+mod hardening;
+mod lifecycle;
+mod logging;
+mod messages;
+mod problem;
+mod profile;
+mod provision;
+mod ring;
+mod wire;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    hardening::apply();
+    cli::run()
+}

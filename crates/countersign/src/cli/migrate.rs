@@ -1,0 +1,27 @@
+//! `countersign migrate`
+
+use serde_json::json;
+
+use super::{Output, Place};
+use crate::problem::Outcome;
+use crate::{provision, wire};
+
+/// Bring the store's schema up to date.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) fn run(args: &Args, output: &Output) -> Outcome {
+    let config = args.place.config()?;
+    let _alone = wire::Alone::with(&config)?;
+    let ran = countersign_store::sqlite::migrate(&config.database()).map_err(provision::unavailable)?;
+    let text = if ran.is_empty() {
+        "the schema is up to date".to_owned()
+    } else {
+        format!("ran {}", ran.join(", "))
+    };
+    output.answer(&text, &json!({ "applied": ran }));
+    Ok(())
+}

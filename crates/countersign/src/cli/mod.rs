@@ -1,0 +1,136 @@
+//! The command line: one file per command.
+
+mod check;
+mod completion;
+mod config;
+mod dev;
+mod docs;
+mod doctor;
+mod inbox;
+mod init;
+mod keys;
+mod migrate;
+mod output;
+mod place;
+mod projects;
+mod send;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::problem::{Outcome, Problem};
+
+pub(crate) use output::{Output, line_from_stdin};
+pub(crate) use place::{DATA_DIR, Place};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong command or configuration, 3 the code was not accepted.
+
+Secrets are never flags: send, check and inbox take the key from --key-file, from COUNTERSIGN_API_KEY,
+or from the profile that `countersign dev` writes.";
+
+/// Send one-time codes, check them, prove it.
+#[derive(Parser)]
+#[command(name = "countersign", version, about, after_help = AFTER_HELP, propagate_version = true)]
+struct Cli {
+    /// Print JSON instead of text, errors included.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a server to try things with: embedded store, test key, outbox instead of providers.
+    Dev(dev::Args),
+    /// Make a key ring, a project, a live key and a configuration file in an empty directory.
+    Init(init::Args),
+    /// Run the server.
+    Serve(serve::Args),
+    /// Send a code to a phone number or mail address.
+    Send(send::Args),
+    /// Check a code; exit code 3 when it is not accepted.
+    Check(check::Args),
+    /// Read the messages that test keys sent.
+    Inbox(inbox::Args),
+    /// Make, list and revoke API keys.
+    Keys(keys::Args),
+    /// Make and list projects.
+    Projects(projects::Args),
+    /// Check a configuration, show what is in force, or print a sample.
+    Config(config::Args),
+    /// Bring the store's schema up to date (the server does so at start, too).
+    Migrate(migrate::Args),
+    /// Look for what keeps the server from working, and say how to fix it.
+    Doctor(doctor::Args),
+    /// Print the completion script of a shell.
+    Completion(completion::Args),
+    /// Print generated documentation.
+    #[command(hide = true)]
+    Docs(docs::Args),
+}
+
+/// Parses the command line, runs the command and says how it ended.
+pub(crate) fn run() -> ExitCode {
+    let Cli { json, command } = Cli::parse();
+    let output = Output { json };
+    match on_runtime(execute(command, &output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            output.problem(&problem);
+            ExitCode::from(problem.exit as u8)
+        }
+    }
+}
+
+fn on_runtime(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Problem::new("the runtime cannot be started", error, "check the limits of this process")
+    })?;
+    runtime.block_on(command)
+}
+
+async fn execute(command: Command, output: &Output) -> Outcome {
+    match command {
+        Command::Dev(args) => dev::run(args, output).await,
+        Command::Init(args) => init::run(&args, output).await,
+        Command::Serve(args) => serve::run(&args, output).await,
+        Command::Send(args) => send::run(&args, output).await,
+        Command::Check(args) => check::run(&args, output).await,
+        Command::Inbox(args) => inbox::run(&args, output).await,
+        Command::Keys(args) => keys::run(&args, output).await,
+        Command::Projects(args) => projects::run(&args, output).await,
+        Command::Config(args) => config::run(&args, output),
+        Command::Migrate(args) => migrate::run(&args, output),
+        Command::Doctor(args) => doctor::run(&args, output).await,
+        Command::Completion(args) => completion::run(&args, output),
+        Command::Docs(args) => docs::run(&args, output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_flag_takes_a_secret() {
+        fn visit(command: &clap::Command) {
+            for argument in command.get_arguments().filter_map(|argument| argument.get_long()) {
+                let words = ["password", "secret", "api-key", "token"];
+                assert!(!words.iter().any(|word| argument.contains(word)), "--{argument}");
+            }
+            command.get_subcommands().for_each(visit);
+        }
+        visit(&Cli::command());
+    }
+}

@@ -1,0 +1,272 @@
+//! `[providers.<name>]`: gateway accounts. What each type takes is declared in the delivery crate.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_delivery::config::ConfigProblem;
+use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider};
+use countersign_delivery::provider::Provider;
+use countersign_delivery::smtp::{SmtpConfig, SmtpProvider};
+
+use super::error::Invalid;
+use super::reference::{Field, Section};
+use crate::problem::{Outcome, Problem};
+
+/// The providers of a node, by name.
+pub(crate) type Providers = BTreeMap<String, Arc<dyn Provider>>;
+
+const TYPES: &str = "write type = \"smtp\" or type = \"http\"";
+
+enum Account {
+    Smtp(SmtpConfig),
+    Http(HttpGatewayConfig),
+}
+
+/// Checks all tables without touching the network or reading a secret.
+pub(super) fn validate(tables: &toml::Table) -> Result<(), Invalid> {
+    for (name, table) in tables {
+        let problems = match account(name, table)? {
+            Account::Smtp(config) => config.validate(),
+            Account::Http(config) => config.validate(),
+        };
+        if let Some(problem) = problems.into_iter().next() {
+            return Err(invalid(name, problem));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the providers; reads their secrets.
+pub(super) fn build(tables: &toml::Table, base: &Path) -> Outcome<Providers> {
+    let mut providers = Providers::new();
+    for (name, table) in tables {
+        let mut table = table.clone();
+        resolve_files(&mut table, base);
+        let provider = account(name, &table).and_then(|account| {
+            let made: Result<Arc<dyn Provider>, ConfigProblem> = match account {
+                Account::Smtp(config) => SmtpProvider::new(name, &config).map(|made| Arc::new(made) as _),
+                Account::Http(config) => {
+                    HttpGatewayProvider::new(name, &config).map(|made| Arc::new(made) as _)
+                }
+            };
+            made.map_err(|problem| invalid(name, problem))
+        });
+        let provider = provider.map_err(|invalid| {
+            let what = format!("the provider {name:?} cannot be used");
+            Problem::usage(what, format!("{}: {}", invalid.key.join("."), invalid.why), invalid.fix)
+        })?;
+        providers.insert(name.clone(), provider);
+    }
+    Ok(providers)
+}
+
+fn account(name: &str, table: &toml::Value) -> Result<Account, Invalid> {
+    let mut table = table.clone();
+    let Some(fields) = table.as_table_mut() else {
+        return Err(Invalid::new(&["providers", name], "not a table", format!("write [providers.{name}]")));
+    };
+    let kind = fields.remove("type");
+    let read = match kind.as_ref().and_then(toml::Value::as_str) {
+        Some("smtp") => table.try_into().map(Account::Smtp),
+        Some("http") => table.try_into().map(Account::Http),
+        Some(other) => {
+            let why = format!("there is no provider type {other:?}");
+            return Err(Invalid::new(&["providers", name, "type"], why, TYPES));
+        }
+        None => return Err(Invalid::new(&["providers", name, "type"], "missing", TYPES)),
+    };
+    read.map_err(|error: toml::de::Error| {
+        let fix = "correct the table; docs/configuration.md lists what each type takes";
+        Invalid::new(&["providers", name], error.message().trim_end().replace('\n', " "), fix)
+    })
+}
+
+fn invalid(name: &str, problem: ConfigProblem) -> Invalid {
+    // `errors[2].status` stands at `errors` in the file, as far as a line can be told.
+    let key = problem.key.split(['[', '.']).next().unwrap_or_default();
+    Invalid::new(&["providers", name, key], format!("`{}` {}", problem.key, problem.problem), problem.fix)
+}
+
+/// Relative paths start where the configuration lies: `ca_file`, and `{ file = … }` of secrets.
+fn resolve_files(value: &mut toml::Value, base: &Path) {
+    let Some(table) = value.as_table_mut() else { return };
+    let is_source = table.len() == 1;
+    for (key, value) in table.iter_mut() {
+        match value {
+            toml::Value::String(path) if key == "ca_file" || (is_source && key == "file") => {
+                *path = base.join(&*path).display().to_string();
+            }
+            // What stands in a body is the gateway's business.
+            _ if key == "body" => (),
+            value => resolve_files(value, base),
+        }
+    }
+}
+
+pub(super) const SMTP_SECTION: Section = Section {
+    header: "[providers.relay]",
+    about: "A mail relay. The name after the dot is yours; routes refer to it.",
+    optional: true,
+    fields: &[
+        Field { key: "type", value: "\"smtp\"", optional: true, about: "This is a mail relay." },
+        Field {
+            key: "host",
+            value: "\"smtp.example.com\"",
+            optional: true,
+            about: "Name or address; its certificate must be for this name.",
+        },
+        Field {
+            key: "port",
+            value: "587",
+            optional: true,
+            about: "587, 465 or 25 after `security` when absent.",
+        },
+        Field {
+            key: "security",
+            value: "\"starttls\"",
+            optional: true,
+            about: "`starttls` (also when absent), `tls`, or `none` to this machine.",
+        },
+        Field {
+            key: "insecure",
+            value: "false",
+            optional: true,
+            about: "Allows clear text to another machine, and a password over it.",
+        },
+        Field {
+            key: "ca_file",
+            value: "\"tls/ca.pem\"",
+            optional: true,
+            about: "Authorities to trust instead of the system's, PEM.",
+        },
+        Field { key: "username", value: "\"countersign\"", optional: true, about: "With `password`." },
+        Field {
+            key: "password",
+            value: "{ file = \"/run/secrets/relay\" }",
+            optional: true,
+            about: "`{ file = … }` or `{ env = … }`.",
+        },
+        Field {
+            key: "from",
+            value: "\"Acme <no-reply@acme.example>\"",
+            optional: true,
+            about: "The sender. The display name gives way to the project's brand.",
+        },
+        Field {
+            key: "reply_to",
+            value: "\"help@acme.example\"",
+            optional: true,
+            about: "Where answers go, if not to `from`.",
+        },
+        Field {
+            key: "hello_name",
+            value: "\"mx.acme.example\"",
+            optional: true,
+            about: "What we call ourselves in EHLO; the domain of `from` when absent.",
+        },
+        Field {
+            key: "timeout_seconds",
+            value: "20",
+            optional: true,
+            about: "Time for one whole exchange, 1 to 300; 20 when absent.",
+        },
+        Field {
+            key: "max_connections",
+            value: "4",
+            optional: true,
+            about: "Connections open at once, 1 to 256; 4 when absent.",
+        },
+    ],
+};
+
+pub(super) const HTTP_SECTION: Section = Section {
+    header: "[providers.gateway]",
+    about: "Any gateway with an HTTP API, described by configuration alone. Strings of `url`, `headers` and `body` are \
+            templates over one message: `to`, `text`, `code`, `subject`, `sender`, `channel`, `locale`, `delivery_id`, \
+            `encoding` (`gsm7`, `ucs2`), `segments`, `ttl_seconds` and `secrets.<name>`.",
+    optional: true,
+    fields: &[
+        Field { key: "type", value: "\"http\"", optional: true, about: "This is an HTTP gateway." },
+        Field {
+            key: "url",
+            value: "\"https://sms.example.com/v1/messages\"",
+            optional: true,
+            about: "The address; a template behind the host, its values percent-encoded.",
+        },
+        Field {
+            key: "method",
+            value: "\"POST\"",
+            optional: true,
+            about: "`POST` (also when absent), `PUT`, `PATCH` or `GET`.",
+        },
+        Field {
+            key: "headers",
+            value: "{ Idempotency-Key = \"{{ delivery_id }}\" }",
+            optional: true,
+            about: "Headers by name; templates.",
+        },
+        Field {
+            key: "auth",
+            value: "{ bearer = { env = \"SMS_TOKEN\" } }",
+            optional: true,
+            about: "How we sign in: `{ bearer = … }` or `{ basic = { username = …, password = … } }`.",
+        },
+        Field {
+            key: "secrets",
+            value: "{ account = { file = \"/run/secrets/sms-account\" } }",
+            optional: true,
+            about: "Secrets that templates use as `secrets.<name>`.",
+        },
+        Field {
+            key: "body",
+            value: "{ json = { to = \"{{ to }}\", from = \"ACME\", text = \"{{ text }}\" } }",
+            optional: true,
+            about: "`{ json = … }` or `{ form = … }`, a tree whose strings are templates. A string that is one `{{ … }}` \
+                    keeps the type of its value; `{{ sender or none }}` leaves the field out.",
+        },
+        Field {
+            key: "success",
+            value: "{ status = [200, \"202-204\"] }",
+            optional: true,
+            about: "What counts as taken over: `status` (any 2xx when absent), and `json`, a list of \
+                    `{ pointer = …, equals = … }`.",
+        },
+        Field {
+            key: "message_id",
+            value: "{ pointer = \"/messages/0/id\" }",
+            optional: true,
+            about: "Where the gateway's own name for the message stands.",
+        },
+        Field {
+            key: "errors",
+            value: "[{ status = [429], class = \"throttled\" }]",
+            optional: true,
+            about: "What its refusals mean; the first that matches decides, also over `success`.",
+        },
+        Field {
+            key: "ca_file",
+            value: "\"tls/ca.pem\"",
+            optional: true,
+            about: "Authorities to trust instead of the system's, PEM.",
+        },
+        Field {
+            key: "insecure",
+            value: "false",
+            optional: true,
+            about: "Allows `http://` to another machine.",
+        },
+        Field {
+            key: "timeout_seconds",
+            value: "20",
+            optional: true,
+            about: "Time for one request, 1 to 300; 20 when absent.",
+        },
+        Field {
+            key: "max_connections",
+            value: "16",
+            optional: true,
+            about: "Requests at once, 1 to 256; 16 when absent.",
+        },
+    ],
+};

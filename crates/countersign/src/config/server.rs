@@ -1,0 +1,108 @@
+//! `[server]`: where it listens.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Invalid;
+use super::reference::{Field, Section};
+
+/// The longest time a shutdown may be given.
+const LONGEST_SHUTDOWN_SECONDS: u64 = 300;
+
+/// Where the server listens and how it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Server {
+    /// Address and port.
+    pub(crate) listen: SocketAddr,
+    /// How clients reach it.
+    pub(crate) public_url: Option<String>,
+    /// Time for requests in flight when it is told to stop.
+    pub(crate) shutdown_deadline_seconds: u64,
+    /// `[server.tls]`
+    pub(crate) tls: Option<Tls>,
+}
+
+/// The certificate it shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// The chain, PEM.
+    pub(crate) cert_file: PathBuf,
+    /// The private key, PEM.
+    pub(crate) key_file: PathBuf,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            public_url: None,
+            shutdown_deadline_seconds: 20,
+            tls: None,
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn validate(&self) -> Result<(), Invalid> {
+        if !(1..=LONGEST_SHUTDOWN_SECONDS).contains(&self.shutdown_deadline_seconds) {
+            let fix = format!("write 1 to {LONGEST_SHUTDOWN_SECONDS} seconds");
+            let key = ["server", "shutdown_deadline_seconds"];
+            return Err(Invalid::new(&key, "out of range", fix));
+        }
+        let Some(url) = &self.public_url else { return Ok(()) };
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        match rest {
+            Some(rest) if !rest.is_empty() && !url.ends_with('/') => Ok(()),
+            _ => Err(Invalid::new(
+                &["server", "public_url"],
+                "not a base URL",
+                "write it like \"https://codes.example.com\", without a slash at the end",
+            )),
+        }
+    }
+}
+
+pub(super) const SECTION: Section = Section {
+    header: "[server]",
+    about: "Where the server listens and how it ends.",
+    optional: false,
+    fields: &[
+        Field {
+            key: "listen",
+            value: "\"127.0.0.1:8080\"",
+            optional: false,
+            about: "Address and port. Port 0 takes a free one. Listen on 0.0.0.0 only with TLS, here or in front.",
+        },
+        Field {
+            key: "public_url",
+            value: "\"https://codes.example.com\"",
+            optional: true,
+            about: "How clients reach it: the issuer of proofs, and the base of links. Without it, the listen address.",
+        },
+        Field {
+            key: "shutdown_deadline_seconds",
+            value: "20",
+            optional: false,
+            about: "How long requests in flight may take after SIGTERM, 1 to 300.",
+        },
+    ],
+};
+
+pub(super) const TLS_SECTION: Section = Section {
+    header: "[server.tls]",
+    about: "With this table the server speaks TLS 1.2 and 1.3 by itself. Without it: plain HTTP, for a proxy in front.",
+    optional: true,
+    fields: &[
+        Field {
+            key: "cert_file",
+            value: "\"tls/fullchain.pem\"",
+            optional: true,
+            about: "The certificate chain, PEM.",
+        },
+        Field { key: "key_file", value: "\"tls/key.pem\"", optional: true, about: "Its private key, PEM." },
+    ],
+};

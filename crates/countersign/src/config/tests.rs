@@ -1,0 +1,99 @@
+use super::*;
+
+fn parse(text: &str) -> Outcome<Config> {
+    Config::parse(text, Path::new("dir/countersign.toml"), &[])
+}
+
+fn parse_with(text: &str, name: &str, value: &str) -> Outcome<Config> {
+    let variables = overlay::variables([(name.into(), value.into())].into_iter());
+    Config::parse(text, Path::new("dir/countersign.toml"), &variables)
+}
+
+#[test]
+fn the_sample_is_the_default() {
+    let of_sample: Config = toml::from_str(&sample()).unwrap();
+    assert_eq!(of_sample, Config::default());
+    assert_eq!(parse("").unwrap().database(), Path::new("dir/countersign-data/countersign.db"));
+}
+
+#[test]
+fn what_the_sample_shows_as_a_comment_may_be_written() {
+    let shown = |line: &str| line.strip_prefix("# ").unwrap_or(line).to_owned();
+    let is_prose = |line: &&str| line.starts_with("##");
+    let header = 3;
+    let all: Vec<String> = sample().lines().skip(header).filter(|line| !is_prose(line)).map(shown).collect();
+    let config = parse(&all.join("\n")).unwrap();
+    assert!(config.server.tls.is_some() && config.server.public_url.is_some());
+    assert_eq!(config.providers.len(), 2);
+    assert_eq!(config.routing().live.len(), 1);
+}
+
+#[test]
+fn every_key_with_a_default_is_in_the_sample() {
+    let defaults = toml::to_string(&Config::default()).unwrap();
+    for line in defaults.lines().filter(|line| !line.is_empty()) {
+        assert!(sample().lines().any(|shown| shown == line), "{line}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_file_and_line() {
+    let problem = parse("[server]\nlisten = \"127.0.0.1:1\"\nlisten_on = 3\n").unwrap_err();
+    assert!(problem.why.starts_with("dir/countersign.toml:3: unknown field `listen_on`"), "{problem}");
+    assert_eq!(problem.exit, crate::problem::Exit::Usage);
+}
+
+#[test]
+fn a_value_out_of_range_is_named_with_line_key_and_fix() {
+    let problem = parse("\n[server]\nshutdown_deadline_seconds = 0\n").unwrap_err();
+    let place = "dir/countersign.toml:3: server.shutdown_deadline_seconds";
+    assert!(problem.why.starts_with(place) && problem.fix.contains("1 to 300"), "{problem}");
+    assert!(parse("[server]\nshutdown_deadline_seconds = 301").is_err());
+    assert!(parse("[server]\nshutdown_deadline_seconds = 300").is_ok());
+}
+
+#[test]
+fn wrong_values_of_each_section_are_refused() {
+    for (text, key) in [
+        ("[server]\npublic_url = \"codes.example\"", "server.public_url"),
+        ("[server]\npublic_url = \"https://codes.example/\"", "server.public_url"),
+        ("[store]\nurl = \"mysql:x\"", "store.url"),
+        ("[log]\nlevel = \"a=b=c\"", "log.level"),
+        ("[retention]\njournal_days = 1", "retention.journal_days"),
+        ("[retention]\nverifications_days = 0", "retention.verifications_days"),
+        ("[providers.x]\ntype = \"carrier-pigeon\"", "providers.x.type"),
+        ("[providers.x]\nhost = \"a\"", "providers.x.type"),
+        ("[[routes]]\nchannel = \"fax\"\nproviders = [\"x\"]", "routes.0.channel"),
+        ("[[routes]]\nchannel = \"sms\"\nproviders = [\"x\"]", "routes.0.providers"),
+        ("[[routes]]\nchannel = \"sms\"\nproviders = []", "routes.0.providers"),
+        (
+            "[[routes]]\nchannel = \"sms\"\ncountries = [\"Poland\"]\nproviders = [\"x\"]",
+            "routes.0.countries",
+        ),
+    ] {
+        let problem = parse(text).unwrap_err();
+        assert!(problem.why.contains(key), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let file = "[server]\nlisten = \"127.0.0.1:1\"";
+    let config = parse_with(file, "COUNTERSIGN_SERVER__LISTEN", "127.0.0.1:2").unwrap();
+    assert_eq!(config.server.listen.port(), 2);
+    let config = parse_with(file, "COUNTERSIGN_RETENTION__JOURNAL_DAYS", "500").unwrap();
+    assert_eq!((config.retention.journal_days, config.server.listen.port()), (500, 1));
+    assert!(overlay::variables([("COUNTERSIGN_API_KEY".into(), "sk".into())].into_iter()).is_empty());
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (name, value) in [
+        ("COUNTERSIGN_SERVER__LISTEN", "here"),
+        ("COUNTERSIGN_SERVER__LISTEN_ON", "127.0.0.1:1"),
+        ("COUNTERSIGN_STORE__URL", "mysql:x"),
+    ] {
+        let problem = parse_with("", name, value).unwrap_err();
+        assert!(problem.why.starts_with(&format!("{name} (environment)")), "{problem}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Changes of projects and keys: through the running server's control socket, else on the store itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, header};
+use reqwest::Method;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::client::{Answer, Client, Refused};
+use crate::config::Config;
+use crate::problem::{Outcome, Problem};
+use crate::wire;
+
+const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Calls the control API of the server that a configuration describes.
+pub(crate) async fn call(
+    config: &Config,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Outcome<Answer> {
+    let socket = config.control_socket();
+    if is_served(&socket) {
+        return Client::over_socket(&socket)?.call(method, path, &[], body).await;
+    }
+    let opened = wire::open(config)?;
+    let services = wire::services(config, &opened, "http://control".to_owned(), Arc::default());
+    let router = countersign_http::control_router(services);
+    let body = body.map(|body| Body::from(body.to_string())).unwrap_or_default();
+    let request =
+        Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+    let request = request.body(body).map_err(|error| not_understood(&error))?;
+    let response = router.oneshot(request).await.map_err(|never| match never {})?;
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), ANSWER_BYTES).await.map_err(|error| not_understood(&error))?;
+    opened.close().await;
+    let document = if bytes.is_empty() { Value::Null } else { parse(&bytes)? };
+    Ok(if status.is_success() { Ok(document) } else { Err(Refused::new(status.as_u16(), document)) })
+}
+
+/// Whether a server listens on this socket.
+pub(crate) fn is_served(socket: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(socket).is_ok()
+}
+
+fn parse(bytes: &[u8]) -> Outcome<Value> {
+    serde_json::from_slice(bytes).map_err(|error| not_understood(&error))
+}
+
+fn not_understood(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new("the answer cannot be understood", error, "report this as a bug of countersign")
+}

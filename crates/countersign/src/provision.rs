@@ -1,0 +1,95 @@
+//! The first project and key, for `dev` and `init`, which need no running server.
+
+use countersign_core::ids::{KeyId, ProjectId};
+use countersign_core::journal::Actor;
+use countersign_core::keys::sha256;
+use countersign_core::policy::Profile;
+use countersign_core::store::Store;
+use countersign_core::tenancy::{
+    AdminAnswer, AdminChange, AdminRequest, ApiKey, KeyKind, KeySecret, Project, default_scopes,
+};
+use countersign_core::tenant::{Mode, Tenant};
+use countersign_core::time::{Clock as _, Timestamp};
+
+use crate::clock::SystemClock;
+use crate::entropy::random;
+use crate::problem::{Outcome, Problem};
+
+/// What a new project is called, and what its messages say.
+pub(crate) struct Naming<'a> {
+    /// For people who look after it.
+    pub(crate) name: &'a str,
+    /// For people who get its messages.
+    pub(crate) brand: &'a str,
+    /// The host that messages are bound to.
+    pub(crate) origin_host: Option<&'a str>,
+}
+
+/// Makes a project with the standard profile.
+pub(crate) async fn project(store: &dyn Store, naming: &Naming<'_>) -> Outcome<Project> {
+    let project = Project {
+        id: ProjectId::new(SystemClock.now(), random()),
+        name: naming.name.to_owned(),
+        brand: naming.brand.to_owned(),
+        origin_host: naming.origin_host.map(str::to_owned),
+        profile: Profile::Standard,
+        locale: "en".to_owned(),
+        countries: Vec::new(),
+        created_at: Timestamp::default(),
+        test_clock_ahead: 0,
+        outbox_cleared_at: None,
+    };
+    match administer(store, AdminChange::CreateProject(project)).await? {
+        AdminAnswer::Project(project) => Ok(project),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Makes a server's key for a project; its text is not kept anywhere.
+pub(crate) async fn secret_key(
+    store: &dyn Store,
+    project: ProjectId,
+    mode: Mode,
+    name: &str,
+) -> Outcome<KeySecret> {
+    let secret = KeySecret::from_random(KeyKind::Secret, mode, &random());
+    let key = ApiKey {
+        id: KeyId::new(SystemClock.now(), random()),
+        tenant: Tenant { project, mode },
+        kind: KeyKind::Secret,
+        prefix: KeySecret::prefix(&secret.0).unwrap_or_default().to_owned(),
+        hash: sha256(secret.0.as_bytes()),
+        scopes: default_scopes(KeyKind::Secret, mode),
+        name: name.to_owned(),
+        expires_at: None,
+        revoked_at: None,
+        networks: Vec::new(),
+        created_at: Timestamp::default(),
+    };
+    match administer(store, AdminChange::CreateKey(key)).await? {
+        AdminAnswer::Key(_) => Ok(secret),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Whether the text of a key opens something in this store now.
+pub(crate) async fn opens(store: &dyn Store, text: &str) -> Outcome<bool> {
+    let Some(prefix) = KeySecret::prefix(text) else { return Ok(false) };
+    let record = store.key(prefix.to_owned()).await.map_err(unavailable)?;
+    Ok(record.is_some_and(|record| record.key.opens_with(text) && record.key.revoked_at.is_none()))
+}
+
+async fn administer(store: &dyn Store, change: AdminChange) -> Outcome<AdminAnswer> {
+    let request = AdminRequest { actor: Actor::Operator, request_id: None, entry: random(), change };
+    store.administer(request).await.map_err(unavailable)
+}
+
+/// The store does not answer.
+pub(crate) fn unavailable(error: impl std::fmt::Display) -> Problem {
+    Problem::new("the store cannot be used", error, "run `countersign doctor`; it says what is wrong with it")
+}
+
+fn unexpected(answer: &AdminAnswer) -> Problem {
+    let fix = "report this as a bug of countersign";
+    Problem::new("the store refused a new project or key", format!("it answered {answer:?}"), fix)
+}

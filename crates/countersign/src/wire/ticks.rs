@@ -1,0 +1,114 @@
+//! What happens by itself: codes expire, old rows go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::command::{Command, Request};
+use countersign_core::ids::VerificationId;
+use countersign_core::journal::Actor;
+use countersign_core::limits::MAX_LIFETIME;
+use countersign_core::policy::{Policy, Profile};
+use countersign_core::routing::Routes;
+use countersign_core::store::{Overdue, Retention, Store, Unavailable};
+use countersign_core::tenant::Tenant;
+use countersign_core::time::{Clock as _, Entropy};
+use countersign_store::sqlite::SqliteStore;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::clock::SystemClock;
+use crate::entropy::SystemEntropy;
+
+/// How often codes whose time ran out are written down as expired. They are refused from the instant itself.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+/// How far back a start looks for them.
+const LOOK_BACK: Duration = Duration::from_secs(48 * 60 * 60);
+/// Verifications looked at in one read.
+const EXPIRE_MOST: usize = 500;
+/// How often old rows are removed, and how many of each table: small steps never hold up the writer.
+const RETIRE_EVERY: Duration = Duration::from_secs(1);
+const RETIRE_MOST: usize = 200;
+
+/// The running ticks.
+pub(super) struct Ticks(Vec<JoinHandle<()>>);
+
+/// Starts them; they end when `stopped` turns true.
+pub(super) fn start(store: &Arc<SqliteStore>, keep: Retention, stopped: &watch::Receiver<bool>) -> Ticks {
+    let expiry = expire(Arc::clone(store), stopped.clone());
+    let retention = retire(Arc::clone(store), keep, stopped.clone());
+    Ticks(vec![tokio::spawn(expiry), tokio::spawn(retention)])
+}
+
+impl Ticks {
+    /// Waits until they have ended.
+    pub(super) async fn finish(self) {
+        for tick in self.0 {
+            let _ = tick.await;
+        }
+    }
+}
+
+async fn expire(store: Arc<SqliteStore>, mut stopped: watch::Receiver<bool>) {
+    let mut cursor = VerificationId::new(SystemClock.now().minus(LOOK_BACK), [0; 10]);
+    while next_tick(&mut stopped, EXPIRE_EVERY).await {
+        match expire_from(store.as_ref(), cursor).await {
+            Ok(next) => cursor = next,
+            Err(error) => {
+                tracing::warn!(%error, "expired codes could not be written down; the next tick tries again")
+            }
+        }
+    }
+}
+
+/// Goes on until the present is reached; answers where to begin the next time.
+async fn expire_from(store: &SqliteStore, mut cursor: VerificationId) -> Result<VerificationId, Unavailable> {
+    loop {
+        let Overdue { ids, next } = store.overdue(cursor, EXPIRE_MOST).await?;
+        // All are queued before the first is awaited, so they share a commit.
+        let queued: Vec<_> = ids.into_iter().map(|(tenant, id)| store.submit(expiry(tenant, id))).collect();
+        for outcome in queued {
+            outcome.await?;
+        }
+        let Some(next) = next else { return Ok(cursor) };
+        cursor = next;
+        if SystemClock.now().since(next.created_at()) < MAX_LIFETIME + EXPIRE_EVERY {
+            return Ok(cursor);
+        }
+    }
+}
+
+fn expiry(tenant: Tenant, id: VerificationId) -> Request {
+    Request {
+        tenant,
+        actor: Actor::System,
+        request_id: None,
+        policy: Arc::new(Policy::of(Profile::Standard)),
+        routes: Arc::new(Routes::default()),
+        limits_apply: false,
+        clock_ahead: Duration::ZERO,
+        ip_held_until: None,
+        entropy: Entropy::draw(&SystemEntropy),
+        once: None,
+        command: Command::Expire(id),
+    }
+}
+
+async fn retire(store: Arc<SqliteStore>, keep: Retention, mut stopped: watch::Receiver<bool>) {
+    while next_tick(&mut stopped, RETIRE_EVERY).await {
+        match store.retire(keep, RETIRE_MOST).await {
+            Ok(0) => (),
+            Ok(rows) => tracing::debug!(rows, "old rows removed"),
+            Err(error) => tracing::warn!(%error, "old rows could not be removed; the next tick tries again"),
+        }
+    }
+}
+
+/// Waits one period; false when it is time to end.
+async fn next_tick(stopped: &mut watch::Receiver<bool>, period: Duration) -> bool {
+    tokio::select! {
+        biased;
+        _ = stopped.wait_for(|stopped| *stopped) => false,
+        () = sleep(period) => true,
+    }
+}
