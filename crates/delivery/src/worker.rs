@@ -90,7 +90,8 @@ pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut sto
     loop {
         let claimed = tokio::select! {
             biased;
-            _ = stop.wait_for(|stopped| *stopped) => break,
+            // The guard that `wait_for` answers must not live across an await: it is not `Send`.
+            () = async { drop(stop.wait_for(|stopped| *stopped).await) } => break,
             Some(job) = jobs.recv() => vec![job],
             _ = tick.tick() => worker.claim().await,
         };
