@@ -1,6 +1,25 @@
 //! The words of messages, for the outbox that the HTTP edge renders on reading.
 
-/// The texts of the delivery crate.
+use countersign_core::keys::Code;
+use countersign_core::tenancy::Project;
+use countersign_core::verification::{Channel, Private, Verification};
+use countersign_delivery::text;
+
+/// The texts that the worker sends.
 pub(crate) struct Texts;
 
-impl countersign_http::Messages for Texts {}
+impl countersign_http::Messages for Texts {
+    fn render(
+        &self,
+        project: &Project,
+        verification: &Verification,
+        private: &Private,
+        channel: Channel,
+        code: &Code,
+    ) -> String {
+        match text::of(project, verification, private, channel, code) {
+            Ok(message) => message.text,
+            Err(error) => format!("This message cannot be written: {error}."),
+        }
+    }
+}

@@ -23,9 +23,9 @@ pub(super) struct Args {
     /// The name of the first project.
     #[arg(long, default_value = "Default")]
     name: String,
-    /// The name that its messages carry [default: that of the project].
-    #[arg(long)]
-    brand: Option<String>,
+    /// The name that its messages carry: what people know your service by.
+    #[arg(long, default_value = "Countersign")]
+    brand: String,
     /// The host of your site, which messages are bound to, like example.com.
     #[arg(long, value_name = "HOST")]
     origin_host: Option<String>,
@@ -36,11 +36,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
         let fix = "write it like example.com: lower case, without scheme and port";
         return Err(Problem::usage("nothing was made", format!("{host:?} is not a host name"), fix));
     }
-    let naming = Naming {
-        name: &args.name,
-        brand: args.brand.as_deref().unwrap_or(&args.name),
-        origin_host: args.origin_host.as_deref(),
-    };
+    let naming = Naming { name: &args.name, brand: &args.brand, origin_host: args.origin_host.as_deref() };
     write_configuration(&args.config)?;
     let config = Config::read(&args.config)?;
     let opened = wire::open_with(&config, &ring::create(&config.ring())?)?;

@@ -26,10 +26,11 @@ pub(crate) use output::{Output, line_from_stdin};
 pub(crate) use place::{DATA_DIR, Place};
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong command or configuration, 3 the code was not accepted.
+Exit codes: 0 done, 1 failed, 2 wrong command or configuration,
+3 the code was not accepted.
 
-Secrets are never flags: send, check and inbox take the key from --key-file, from COUNTERSIGN_API_KEY,
-or from the profile that `countersign dev` writes.";
+Secrets are never flags: send, check and inbox take the key from --key-file,
+from COUNTERSIGN_API_KEY, or from the profile that `countersign dev` writes.";
 
 /// Send one-time codes, check them, prove it.
 #[derive(Parser)]

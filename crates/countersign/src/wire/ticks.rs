@@ -55,7 +55,7 @@ async fn expire(store: Arc<SqliteStore>, mut stopped: watch::Receiver<bool>) {
         match expire_from(store.as_ref(), cursor).await {
             Ok(next) => cursor = next,
             Err(error) => {
-                tracing::warn!(%error, "expired codes could not be written down; the next tick tries again")
+                tracing::warn!(%error, "expired codes could not be written down; the next tick tries again");
             }
         }
     }
