@@ -5,5 +5,6 @@ mod canary;
 mod harness;
 mod kill;
 mod main_job;
+mod pages;
 mod races;
 mod routes;
