@@ -1,1 +1,162 @@
-//! placeholder
+//! The edge: the native HTTP API. Authenticates, reads bodies strictly, hands commands to the store, renders outcomes.
+//!
+//! No rule lives here: what is allowed, when and how often is decided in `countersign-core`. Wire types live in the
+//! file of their endpoint.
+
+mod answer;
+mod api_keys;
+mod app;
+mod auth;
+mod body;
+mod caller;
+mod checks;
+mod docs_page;
+mod end_user;
+mod error_code;
+mod fields;
+mod health;
+mod jwks;
+mod limits;
+mod list;
+mod network;
+mod observe;
+mod openapi;
+mod problem;
+mod projects;
+mod proof;
+mod test_mode;
+mod value;
+mod verifications;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, delete, get, post};
+use countersign_core::keys::{Code, Keys};
+use countersign_core::routing::Routes;
+use countersign_core::store::Store;
+use countersign_core::tenancy::Project;
+use countersign_core::time::{Clock, EntropySource};
+use countersign_core::verification::{Channel, Private, Verification};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use app::App;
+pub use error_code::error_catalogue;
+use openapi::Operation;
+
+/// All that the edge needs from outside. Made in the binary.
+#[derive(Clone)]
+pub struct Services {
+    /// The engine.
+    pub store: Arc<dyn Store>,
+    /// The key ring of the store.
+    pub keys: Arc<Keys>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids, nonces and new keys.
+    pub entropy: Arc<dyn EntropySource>,
+    /// The routing table.
+    pub routes: Arc<Routes>,
+    /// Writes the messages the test outbox shows.
+    pub messages: Arc<dyn Messages>,
+    /// `iss` of proofs: the base URL of this server. Test proofs have `/test` behind it.
+    pub issuer: String,
+    /// Told (`notify_waiters`) whenever a test message was sent.
+    pub arrivals: Arc<tokio::sync::Notify>,
+}
+
+/// Writes a message as a provider would get it. Implemented over the delivery crate, which this one never sees.
+pub trait Messages: Send + Sync + 'static {
+    /// The text of the message that carries `code` over `channel`.
+    fn render(
+        &self,
+        project: &Project,
+        verification: &Verification,
+        private: &Private,
+        channel: Channel,
+        code: &Code,
+    ) -> String;
+}
+
+/// A call with its handler.
+type Endpoint = (Operation, MethodRouter<App>);
+
+/// Every call there is, in the order of the reference.
+fn table() -> Vec<Endpoint> {
+    use test_mode::{clock, outbox};
+    use verifications::{cancel, check, create, list, report, resend, show, timeline};
+    let mut calls = vec![
+        (create::DOC, post(create::handle)),
+        (check::DOC, post(check::handle)),
+        (resend::DOC, post(resend::handle)),
+        (cancel::DOC, post(cancel::handle)),
+        (report::DOC, post(report::handle)),
+        (show::DOC, get(show::handle)),
+        (list::DOC, get(list::handle)),
+        (timeline::DOC, get(timeline::handle)),
+        (checks::DOC, post(checks::handle)),
+        (outbox::LIST, get(outbox::list)),
+        (outbox::CLEAR, delete(outbox::clear)),
+        (clock::DOC, post(clock::handle)),
+    ];
+    calls.extend(administration());
+    calls.extend([
+        (jwks::LIVE, get(jwks::live)),
+        (jwks::TEST, get(jwks::test)),
+        (health::HEALTH, get(health::health)),
+        (health::READY, get(health::ready)),
+        (docs_page::OPENAPI, get(docs_page::openapi)),
+        (docs_page::PAGE, get(docs_page::page)),
+    ]);
+    calls
+}
+
+/// The calls that operators make, over the network with a key or over the owner-only socket without.
+fn administration() -> [Endpoint; 5] {
+    [
+        (projects::LIST, get(projects::list)),
+        (projects::CREATE, post(projects::create)),
+        (api_keys::LIST, get(api_keys::list)),
+        (api_keys::CREATE, post(api_keys::create)),
+        (api_keys::REVOKE, delete(api_keys::revoke)),
+    ]
+}
+
+/// The whole API with its middleware. Serve it with connect information (`SocketAddr`), else keys that name networks
+/// are refused.
+pub fn router(services: Services) -> Router {
+    assemble(table(), App::new(services), false)
+}
+
+/// The calls of the owner-only socket: whoever may open it is an operator, no key needed.
+pub fn control_router(services: Services) -> Router {
+    let mut calls = administration().to_vec();
+    calls.extend([(health::HEALTH, get(health::health)), (health::READY, get(health::ready))]);
+    assemble(calls, App::new(services), true)
+}
+
+/// Routes and layers. A layer wraps those above it, so the last one sees a request first.
+fn assemble(calls: Vec<Endpoint>, app: App, owner: bool) -> Router {
+    let mut router = Router::new();
+    for (operation, handler) in calls {
+        router = router.route(operation.path, handler);
+    }
+    let router = router.fallback(observe::no_endpoint).method_not_allowed_fallback(observe::no_method);
+    let router = if owner { router.layer(axum::Extension(auth::FromOwner)) } else { router };
+    router
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
+        .with_state(app)
+}
+
+/// The operations of the API.
+fn operations() -> Vec<Operation> {
+    table().into_iter().map(|(operation, _)| operation).collect()
+}
+
+/// The OpenAPI 3.1 document, as pretty JSON.
+#[must_use]
+pub fn openapi() -> String {
+    openapi::document(&operations())
+}

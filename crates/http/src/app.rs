@@ -1,0 +1,85 @@
+//! What all handlers share, made once per router.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+
+use countersign_core::admission::{Admission, MAX_ADDRESSES, Network};
+use countersign_core::ids::RequestId;
+use countersign_core::journal::Actor;
+use countersign_core::recipient::Country;
+use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest};
+use countersign_core::tenant::Tenant;
+use countersign_core::time::Timestamp;
+
+use crate::Services;
+use crate::auth::KeyCache;
+use crate::problem::Problem;
+use crate::proof::Signers;
+
+/// The services with what the edge itself remembers.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) services: Services,
+    pub(crate) key_cache: KeyCache,
+    pub(crate) signers: Signers,
+    admission: Mutex<Admission<Tenant>>,
+}
+
+impl Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn new(services: Services) -> Self {
+        let signers = Signers::new(&services.keys, &services.issuer);
+        let admission = Mutex::new(Admission::new(MAX_ADDRESSES));
+        Self(Arc::new(Inner { services, key_cache: KeyCache::default(), signers, admission }))
+    }
+
+    /// Ten unpredictable bytes: the tail of an id.
+    pub(crate) fn id_tail(&self) -> [u8; 10] {
+        let mut tail = [0; 10];
+        self.services.entropy.fill(&mut tail);
+        tail
+    }
+
+    /// A new request id.
+    pub(crate) fn request_id(&self) -> RequestId {
+        RequestId::new(self.services.clock.now(), self.id_tail())
+    }
+
+    /// Takes a start of a client's network, or says from when on one may be taken.
+    pub(crate) fn admit(
+        &self,
+        tenant: Tenant,
+        address: std::net::IpAddr,
+        country: Option<Country>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let mut admission = self.admission.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        admission.take(tenant, Network::of(address), country, now)
+    }
+
+    /// Carries out a change of projects or keys; what this process remembers of them is forgotten.
+    pub(crate) async fn administer(
+        &self,
+        actor: Actor,
+        request_id: RequestId,
+        change: AdminChange,
+    ) -> Result<AdminAnswer, Problem> {
+        let noted_only = matches!(change, AdminChange::NoteReveal(_));
+        let project = change.project();
+        let entry = self.id_tail();
+        let request = AdminRequest { actor, request_id: Some(request_id), entry, change };
+        let answer = self.services.store.administer(request).await;
+        if !noted_only {
+            self.key_cache.forget(project);
+        }
+        Ok(answer?)
+    }
+}

@@ -1,0 +1,176 @@
+//! Who is asking: the API key of a request, read through a small memory that is at most a second old.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use countersign_core::ids::ProjectId;
+use countersign_core::policy::Policy;
+use countersign_core::store::KeyRecord;
+use countersign_core::tenancy::KeySecret;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use crate::app::App;
+use crate::caller::Caller;
+use crate::error_code::ErrorCode;
+use crate::limits;
+use crate::network::Cidr;
+use crate::observe::Context;
+use crate::problem::Problem;
+
+/// A key that was found, with what is derived from its project.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) record: KeyRecord,
+    pub(crate) policy: Arc<Policy>,
+}
+
+/// Keys read lately. Bounded; a change made through this process is seen at once, one of another within a second.
+#[derive(Default)]
+pub(crate) struct KeyCache(Mutex<Cached>);
+
+#[derive(Default)]
+struct Cached {
+    keys: HashMap<String, (Arc<Opened>, Instant)>,
+    /// Goes up with every change, so that what was read before one is not kept after it.
+    changes: u64,
+}
+
+impl KeyCache {
+    fn lock(&self) -> MutexGuard<'_, Cached> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops all keys of a project.
+    pub(crate) fn forget(&self, project: ProjectId) {
+        let mut cached = self.lock();
+        cached.changes = cached.changes.wrapping_add(1);
+        cached.keys.retain(|_, (opened, _)| opened.record.project.id != project);
+    }
+
+    fn fresh(&self, prefix: &str) -> Result<Arc<Opened>, u64> {
+        let cached = self.lock();
+        match cached.keys.get(prefix) {
+            Some((opened, read)) if read.elapsed() < limits::KEY_AGE => Ok(Arc::clone(opened)),
+            _ => Err(cached.changes),
+        }
+    }
+
+    fn keep(&self, prefix: &str, opened: &Arc<Opened>, read: Instant, changes: u64) {
+        let mut cached = self.lock();
+        if cached.changes != changes {
+            return;
+        }
+        if cached.keys.len() >= limits::MAX_CACHED_KEYS {
+            cached.keys.retain(|_, (_, read)| read.elapsed() < limits::KEY_AGE);
+        }
+        if cached.keys.len() < limits::MAX_CACHED_KEYS {
+            cached.keys.insert(prefix.to_owned(), (Arc::clone(opened), read));
+        }
+    }
+}
+
+/// Marks a request of the owner-only socket: whoever can open it may do what an operator may.
+#[derive(Clone, Copy)]
+pub(crate) struct FromOwner;
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let context = Context::of(&parts.extensions, app);
+        if parts.extensions.get::<FromOwner>().is_some() {
+            return Ok(Self::owner(context));
+        }
+        let text = key_text(parts)?;
+        let opened = open(app, &text).await?;
+        let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        admit(app, &opened, client)?;
+        Ok(Self::with_key(context, opened))
+    }
+}
+
+/// The key's text: Bearer, or the user name of Basic (RFC 7617).
+fn key_text(parts: &Parts) -> Result<Zeroizing<String>, Problem> {
+    let Some(header) = parts.headers.get(AUTHORIZATION) else {
+        return Err(Problem::plain(ErrorCode::KeyMissing));
+    };
+    read_authorization(header.as_bytes()).ok_or_else(|| Problem::plain(ErrorCode::KeyInvalid))
+}
+
+fn read_authorization(header: &[u8]) -> Option<Zeroizing<String>> {
+    let (scheme, rest) = std::str::from_utf8(header).ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Zeroizing::new(rest.trim().to_owned()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = data_encoding::BASE64.decode(rest.trim().as_bytes()).map(Zeroizing::new).ok()?;
+    let user = decoded.split(|byte| *byte == b':').next()?;
+    Some(Zeroizing::new(std::str::from_utf8(user).ok()?.to_owned()))
+}
+
+/// The record of a key's text. A wrong one tells nobody whether its public beginning is known.
+async fn open(app: &App, text: &str) -> Result<Arc<Opened>, Problem> {
+    let unknown = || Problem::plain(ErrorCode::KeyInvalid);
+    let prefix = KeySecret::prefix(text).ok_or_else(unknown)?;
+    let opened = match app.key_cache.fresh(prefix) {
+        Ok(opened) => opened,
+        Err(changes) => {
+            let read = Instant::now();
+            let record = app.services.store.key(prefix.to_owned()).await?.ok_or_else(unknown)?;
+            let opened = Arc::new(Opened { policy: Arc::new(policy_of(&record)), record });
+            app.key_cache.keep(prefix, &opened, read, changes);
+            opened
+        }
+    };
+    if opened.record.key.opens_with(text) { Ok(opened) } else { Err(unknown()) }
+}
+
+/// The numbers of a project: its profile's, with the countries it names.
+fn policy_of(record: &KeyRecord) -> Policy {
+    let countries = record.project.countries.iter();
+    let countries = countries.filter_map(|country| <[u8; 2]>::try_from(country.as_bytes()).ok()).collect();
+    Policy { countries, ..Policy::of(record.project.profile) }
+}
+
+fn admit(app: &App, opened: &Opened, client: Option<IpAddr>) -> Result<(), Problem> {
+    let key = &opened.record.key;
+    if key.revoked_at.is_some() {
+        return Err(Problem::plain(ErrorCode::KeyRevoked));
+    }
+    if key.expires_at.is_some_and(|end| app.services.clock.now() >= end) {
+        return Err(Problem::plain(ErrorCode::KeyExpired));
+    }
+    let inside = |client: IpAddr| {
+        key.networks.iter().filter_map(|network| Cidr::parse(network)).any(|network| network.contains(client))
+    };
+    if key.networks.is_empty() || client.is_some_and(inside) {
+        return Ok(());
+    }
+    Err(Problem::plain(ErrorCode::IpNotAllowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_comes_as_bearer_or_as_basic_user_name() {
+        for header in
+            ["Bearer sk_1", "bearer  sk_1 ", "Basic c2tfMTo=", "BASIC c2tfMTpwYXNz", "Basic c2tfMQ=="]
+        {
+            let read = read_authorization(header.as_bytes());
+            assert_eq!(read.as_deref().map(String::as_str), Some("sk_1"), "{header}");
+        }
+        for wrong in ["", "sk_1", "Digest sk_1", "Basic ???", "Bearer"] {
+            assert!(read_authorization(wrong.as_bytes()).is_none(), "{wrong}");
+        }
+        assert!(read_authorization(b"Bearer \xff").is_none());
+    }
+}

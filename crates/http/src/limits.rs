@@ -1,0 +1,30 @@
+//! Every bound of the edge, with its unit.
+
+use std::time::Duration;
+
+/// Bytes of a request body.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take to arrive.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
+/// How deep JSON may nest; the outermost object is level one.
+pub(crate) const MAX_JSON_DEPTH: usize = 16;
+/// Characters of `to` in a body or query.
+pub(crate) const MAX_TO: usize = 320;
+/// Characters of texts that have no other bound: user agents, names.
+pub(crate) const MAX_TEXT: usize = 500;
+/// Bytes of a language tag.
+pub(crate) const MAX_LOCALE: usize = 35;
+/// Rows of a list when the caller does not say, and at most.
+pub(crate) const LIST: (usize, usize) = (20, 100);
+/// Longest wait for a test message.
+pub(crate) const MAX_OUTBOX_WAIT: Duration = Duration::from_secs(30);
+/// Deliveries the test outbox looks at.
+pub(crate) const MAX_OUTBOX: usize = 100;
+/// How old an API key in memory may be before it is read again.
+pub(crate) const KEY_AGE: Duration = Duration::from_secs(1);
+/// API keys kept in memory.
+pub(crate) const MAX_CACHED_KEYS: usize = 10_000;
+/// Networks one API key may name.
+pub(crate) const MAX_NETWORKS: usize = 64;
+/// Countries one project may name.
+pub(crate) const MAX_COUNTRIES: usize = 250;

@@ -1,0 +1,176 @@
+//! Proofs: compact JWS (RFC 7515) with EdDSA (RFC 8037), and the key sets that let anybody verify them offline.
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use countersign_core::command::{ProofGrant, Snapshot};
+use countersign_core::ids::{ProjectId, ProofId, VerificationId};
+use countersign_core::keys::{Keys, RootId, length_prefixed_all, sha256};
+use countersign_core::limits::PROOF_LIFETIME;
+use countersign_core::verification::{Channel, Private};
+use data_encoding::BASE64URL_NOPAD;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::answer::{Text, json_bytes};
+use crate::error_code::ErrorCode;
+use crate::problem::Problem;
+
+/// The signing keys of this process: parsed once, for both modes.
+pub(crate) struct Signers {
+    live: Signer,
+    test: Signer,
+}
+
+struct Signer {
+    issuer: String,
+    /// The encoded header and the key, under the active root.
+    active: Option<(String, Ed25519KeyPair)>,
+    jwks: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: Text<ProjectId>,
+    sub: Option<&'a str>,
+    jti: Text<ProofId>,
+    iat: i64,
+    exp: i64,
+    vrf: Text<VerificationId>,
+    session: Option<&'a str>,
+    purpose: &'static str,
+    amr: &'static [&'static str],
+    acr: &'static str,
+    restricted: bool,
+    phishing_resistant: bool,
+    recipient: &'a str,
+    recipient_digest: String,
+    txn: Option<Transaction<'a>>,
+    livemode: bool,
+}
+
+#[derive(Serialize)]
+struct Transaction<'a> {
+    amount: u64,
+    currency: &'a str,
+    payee: &'a str,
+    reference: Option<&'a str>,
+}
+
+impl Signers {
+    /// The keys of both modes. Test proofs have an issuer and a key set of their own.
+    pub(crate) fn new(keys: &Keys, issuer: &str) -> Self {
+        let issuer = issuer.trim_end_matches('/');
+        Self {
+            live: Signer::new(keys, issuer.to_owned(), true),
+            test: Signer::new(keys, format!("{issuer}/test"), false),
+        }
+    }
+
+    /// The key set of a mode (RFC 7517).
+    pub(crate) fn jwks(&self, livemode: bool) -> &[u8] {
+        if livemode { &self.live.jwks } else { &self.test.jwks }
+    }
+
+    /// The proof of an approval.
+    pub(crate) fn proof(
+        &self,
+        snapshot: &Snapshot,
+        private: &Private,
+        grant: ProofGrant,
+    ) -> Result<String, Problem> {
+        let livemode = snapshot.verification.tenant.mode.is_live();
+        let signer = if livemode { &self.live } else { &self.test };
+        let (header, key) = signer.active.as_ref().ok_or_else(|| {
+            tracing::error!("there is no key to sign proofs with");
+            Problem::plain(ErrorCode::InternalError)
+        })?;
+        let claims = claims(&signer.issuer, snapshot, private, grant);
+        let mut token = String::with_capacity(1024);
+        token.push_str(header);
+        token.push('.');
+        BASE64URL_NOPAD.encode_append(&json_bytes(&claims), &mut token);
+        let signature =
+            key.try_sign(token.as_bytes()).map_err(|_| Problem::plain(ErrorCode::InternalError))?;
+        token.push('.');
+        BASE64URL_NOPAD.encode_append(signature.as_ref(), &mut token);
+        Ok(token)
+    }
+}
+
+impl Signer {
+    fn new(keys: &Keys, issuer: String, livemode: bool) -> Self {
+        let pair = |root: RootId| {
+            let seed = keys.proof_seed(root, livemode)?;
+            Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).ok()
+        };
+        let public: Vec<_> = keys.root_ids().filter_map(pair).map(|pair| jwk(&pair)).collect();
+        let active = pair(keys.active()).map(|pair| {
+            let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": thumbprint(&pair) });
+            (BASE64URL_NOPAD.encode(&json_bytes(&header)), pair)
+        });
+        Self { issuer, active, jwks: json_bytes(&json!({ "keys": public })) }
+    }
+}
+
+fn public(pair: &Ed25519KeyPair) -> String {
+    BASE64URL_NOPAD.encode(pair.public_key().as_ref())
+}
+
+/// RFC 7638: SHA-256 of the key's required members in their canonical form.
+fn thumbprint(pair: &Ed25519KeyPair) -> String {
+    let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, public(pair));
+    BASE64URL_NOPAD.encode(&sha256(canonical.as_bytes()).0)
+}
+
+fn jwk(pair: &Ed25519KeyPair) -> serde_json::Value {
+    json!({
+        "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA",
+        "kid": thumbprint(pair), "x": public(pair),
+    })
+}
+
+fn claims<'a>(issuer: &'a str, snapshot: &Snapshot, private: &'a Private, grant: ProofGrant) -> Claims<'a> {
+    let row = &snapshot.verification;
+    let (amr, acr, restricted) = how(row.channel);
+    let issued = grant.issued_at.seconds();
+    let jti = grant.id.to_string();
+    let digest = sha256(&length_prefixed_all(&[jti.as_bytes(), private.to.as_bytes()]));
+    Claims {
+        iss: issuer,
+        aud: Text(row.tenant.project),
+        sub: private.subject.as_deref(),
+        jti: Text(grant.id),
+        iat: issued,
+        exp: issued.saturating_add(PROOF_LIFETIME.as_secs().try_into().unwrap_or(i64::MAX)),
+        vrf: Text(row.id),
+        session: private.session.as_deref(),
+        purpose: row.purpose.as_str(),
+        amr,
+        acr,
+        restricted,
+        phishing_resistant: false,
+        recipient: &private.masked,
+        recipient_digest: BASE64URL_NOPAD.encode(&digest.0),
+        txn: private.transaction.as_ref().map(|transaction| Transaction {
+            amount: transaction.amount,
+            currency: &transaction.currency,
+            payee: &transaction.payee,
+            reference: transaction.reference.as_deref(),
+        }),
+        livemode: row.tenant.mode.is_live(),
+    }
+}
+
+/// `amr` (RFC 8176), `acr`, and whether the public telephone network carried it (restricted: NIST SP 800-63B-4, 3.1.3).
+const fn how(channel: Channel) -> (&'static [&'static str], &'static str, bool) {
+    match channel {
+        Channel::Sms => (&["otp", "sms"], "urn:countersign:acr:otp:sms", true),
+        Channel::Voice => (&["otp", "tel"], "urn:countersign:acr:otp:voice", true),
+        Channel::Whatsapp => (&["otp"], "urn:countersign:acr:otp:whatsapp", false),
+        Channel::Email => (&["otp"], "urn:countersign:acr:otp:email", false),
+        Channel::Own => (&["otp"], "urn:countersign:acr:otp:self", false),
+    }
+}
+
+#[cfg(test)]
+mod tests;

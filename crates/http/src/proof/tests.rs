@@ -1,0 +1,131 @@
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use countersign_core::ids::RecipientId;
+use countersign_core::keys::{Alphabet, CodeFormat, Digest, Root, RootState};
+use countersign_core::tenant::{Mode, Tenant};
+use countersign_core::time::Timestamp;
+use countersign_core::verification::{Binding, Lane, Purpose, Status, Verification};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::*;
+
+/// The root of the vectors in `docs/formats.md`.
+fn keys() -> Keys {
+    let mut secret = [0; 32];
+    secret.iter_mut().zip(0..).for_each(|(byte, n)| *byte = n);
+    let root = Root { id: RootId(7), state: RootState::Active, secret: Zeroizing::new(secret) };
+    Keys::derive(&[root], [0xa0; 16]).unwrap()
+}
+
+fn snapshot(mode: Mode) -> Snapshot {
+    let at = Timestamp::from_millis(1_700_000_000_123);
+    Snapshot {
+        verification: Verification {
+            id: VerificationId::from_bytes([1; 16]),
+            tenant: Tenant { project: ProjectId::from_bytes([2; 16]), mode },
+            recipient: RecipientId::from_bytes([3; 16]),
+            status: Status::Approved,
+            purpose: Purpose::Authentication,
+            lane: Lane::Open,
+            channel: Channel::Sms,
+            address: Digest([4; 32]),
+            root: RootId(7),
+            generation: 0,
+            format: CodeFormat { length: 6, alphabet: Alphabet::Digits },
+            binding: Binding::default(),
+            checks_used: 1,
+            checks_allowed: 5,
+            sends: 1,
+            last_send_at: Some(at),
+            created_at: at,
+            expires_at: at,
+            ended_at: Some(at),
+            country: Some(*b"PL"),
+            sealed: Vec::new(),
+            report: None,
+            channels_available: Vec::new(),
+        },
+        delivery: None,
+        sends_remaining: 0,
+        next_resend_at: None,
+        at,
+        data_key: None,
+    }
+}
+
+fn private() -> Private {
+    Private {
+        to: "+48600100217".into(),
+        masked: "+48••••••17".into(),
+        subject: Some("user-42".into()),
+        ..Private::default()
+    }
+}
+
+fn signed(signers: &Signers, mode: Mode) -> String {
+    let grant =
+        ProofGrant { id: ProofId::from_bytes([5; 16]), issued_at: Timestamp::from_millis(1_700_000_000_123) };
+    signers.proof(&snapshot(mode), &private(), grant).unwrap()
+}
+
+/// The claims of a token, when a key of the set verifies it.
+fn verify(token: &str, jwks: &[u8]) -> Option<Value> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
+    let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+    let header: Value = serde_json::from_slice(&decode(header)?).ok()?;
+    let set: Value = serde_json::from_slice(jwks).ok()?;
+    let key = set["keys"].as_array()?.iter().find(|key| key["kid"] == header["kid"])?;
+    let key = UnparsedPublicKey::new(&ED25519, decode(key["x"].as_str()?)?);
+    key.verify(signed.as_bytes(), &decode(signature)?).ok()?;
+    serde_json::from_slice(&decode(claims)?).ok()
+}
+
+#[test]
+fn a_proof_verifies_with_the_key_set_of_its_mode_only() {
+    let signers = Signers::new(&keys(), "https://otp.example/");
+    for (mode, other) in [(Mode::Live, Mode::Test), (Mode::Test, Mode::Live)] {
+        let token = signed(&signers, mode);
+        let claims = verify(&token, signers.jwks(mode.is_live())).unwrap();
+        assert_eq!(claims["livemode"], mode.is_live());
+        assert!(verify(&token, signers.jwks(other.is_live())).is_none());
+        let longer = token.replace('.', ".A");
+        assert!(verify(&longer, signers.jwks(mode.is_live())).is_none());
+    }
+}
+
+#[test]
+fn the_claims_say_who_how_when_and_for_what() {
+    let signers = Signers::new(&keys(), "https://otp.example/");
+    let claims = verify(&signed(&signers, Mode::Test), signers.jwks(false)).unwrap();
+    assert_eq!(claims["iss"], "https://otp.example/test");
+    assert_eq!(claims["sub"], "user-42");
+    assert_eq!(claims["iat"], 1_700_000_000);
+    assert_eq!(claims["exp"], 1_700_000_060);
+    assert_eq!(claims["amr"], json!(["otp", "sms"]));
+    assert_eq!(claims["restricted"], true);
+    assert_eq!(claims["recipient"], "+48••••••17");
+    assert_eq!(claims["txn"], Value::Null);
+    assert!(!claims.to_string().contains("600100217"), "the number itself stands nowhere");
+}
+
+#[test]
+fn the_recipient_digest_is_over_jti_and_canonical_recipient() {
+    let signers = Signers::new(&keys(), "https://otp.example");
+    let claims = verify(&signed(&signers, Mode::Live), signers.jwks(true)).unwrap();
+    let jti = claims["jti"].as_str().unwrap();
+    let mut input = vec![0, 0, 0, 30];
+    input.extend_from_slice(jti.as_bytes());
+    input.extend_from_slice(&[0, 0, 0, 12]);
+    input.extend_from_slice(b"+48600100217");
+    assert_eq!(claims["recipient_digest"], BASE64URL_NOPAD.encode(&sha256(&input).0));
+}
+
+/// Computed with Python's `hmac` and `hashlib` and an independent Ed25519 from the text of `docs/formats.md`.
+#[test]
+fn the_keys_are_those_of_the_frozen_format() {
+    let signers = Signers::new(&keys(), "https://otp.example");
+    let set: Value = serde_json::from_slice(signers.jwks(true)).unwrap();
+    assert_eq!(set["keys"][0]["x"], "y6jtNrcpMrot-15Nv_OqKGQaZlcrpxhmAqX6uXpxQOU");
+    assert_eq!(set["keys"][0]["kid"], "SZvKez7I982DCBGZ2iZgwI27YSIxb3Sj_s2mLx6CqQQ");
+}
