@@ -30,24 +30,47 @@ pub(super) fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<
     variables
 }
 
-/// Lays the variables over what the file says, one by one, so that the one that does not fit is named.
+/// Variables whose value may be read in two ways, at most.
+const MOST_AMBIGUOUS: usize = 8;
+
+/// Lays the variables over what the file says. All go in together, since keys may need each other; when they do not fit,
+/// the one without which the others do is named.
 pub(super) fn apply(of_file: Config, text: &str, variables: &[Variable]) -> Outcome<Config> {
-    let mut config = of_file;
-    let mut table = toml::from_str::<toml::Table>(text).unwrap_or_default();
-    for variable in variables {
-        let text_form = toml::Value::String(variable.value.clone());
-        let read = format!("value = {}", variable.value).parse::<toml::Table>();
-        let other_form = read.ok().and_then(|mut table| table.remove("value"));
-        let mut forms = std::iter::once(text_form).chain(other_form);
-        let fits = forms.find_map(|form| {
-            let mut changed = table.clone();
-            set(&mut changed, &variable.key, form)?;
-            Some((Config::deserialize_table(&changed).ok()?, changed))
-        });
-        let Some((next, changed)) = fits else { return Err(does_not_fit(variable)) };
-        (config, table) = (next, changed);
+    if variables.is_empty() {
+        return Ok(of_file);
     }
-    Ok(config)
+    let table = toml::from_str::<toml::Table>(text).unwrap_or_default();
+    fitted(&table, &variables.iter().collect::<Vec<_>>()).ok_or_else(|| {
+        let others = |culprit: &Variable| variables.iter().filter(|other| *other != culprit).collect::<Vec<_>>();
+        let culprit = variables.iter().find(|variable| fitted(&table, &others(variable)).is_some());
+        does_not_fit(culprit.map_or(variables, std::slice::from_ref))
+    })
+}
+
+/// The configuration with these variables, each read as the text it is or as the TOML value it looks like.
+fn fitted(table: &toml::Table, variables: &[&Variable]) -> Option<Config> {
+    let values: Vec<_> = variables.iter().map(|variable| (variable, variable.as_toml())).collect();
+    let ambiguous = values.iter().filter(|(_, value)| value.is_some()).count().min(MOST_AMBIGUOUS);
+    (0..1_u32 << ambiguous).find_map(|choice| {
+        let mut changed = table.clone();
+        let mut choices = choice;
+        for (variable, value) in &values {
+            let text = || toml::Value::String(variable.value.clone());
+            let value = value.as_ref().map_or_else(text, |value| {
+                let as_text = choices & 1 == 1;
+                choices >>= 1;
+                if as_text { text() } else { value.clone() }
+            });
+            set(&mut changed, &variable.key, value)?;
+        }
+        Config::deserialize_table(&changed).ok()
+    })
+}
+
+impl Variable {
+    fn as_toml(&self) -> Option<toml::Value> {
+        format!("value = {}", self.value).parse::<toml::Table>().ok()?.remove("value")
+    }
 }
 
 impl Config {
@@ -70,14 +93,13 @@ fn set(table: &mut toml::Table, key: &[String], value: toml::Value) -> Option<()
     }
 }
 
-fn does_not_fit(variable: &Variable) -> Problem {
+fn does_not_fit(culprits: &[Variable]) -> Problem {
+    let names: Vec<&str> = culprits.iter().map(|variable| variable.name.as_str()).collect();
+    let keys: Vec<String> = culprits.iter().map(|variable| variable.key.join(".")).collect();
+    let (names, keys) = (names.join(", "), keys.join(", "));
     Problem::usage(
         "the configuration cannot be used",
-        format!(
-            "{} (environment): there is no key {}, or it takes another type",
-            variable.name,
-            variable.key.join(".")
-        ),
-        format!("unset {}, or correct it; `countersign config sample` lists the keys", variable.name),
+        format!("{names} (environment): there is no key {keys}, or it takes another type, or another key with it"),
+        format!("unset {names}, or correct it; `countersign config sample` lists the keys"),
     )
 }

@@ -87,6 +87,19 @@ fn the_environment_overrides_the_file() {
 }
 
 #[test]
+fn variables_may_need_each_other_and_may_look_like_numbers() {
+    let set = [
+        ("COUNTERSIGN_SERVER__TLS__CERT_FILE", "1"),
+        ("COUNTERSIGN_SERVER__TLS__KEY_FILE", "true"),
+        ("COUNTERSIGN_RETENTION__JOURNAL_DAYS", "500"),
+    ];
+    let variables = overlay::variables(set.into_iter().map(|(name, value)| (name.into(), value.into())));
+    let config = Config::parse("", Path::new("countersign.toml"), &variables).unwrap();
+    assert_eq!(config.server.tls.unwrap().key_file, Path::new("true"));
+    assert_eq!(config.retention.journal_days, 500);
+}
+
+#[test]
 fn a_wrong_variable_is_named() {
     for (name, value) in [
         ("COUNTERSIGN_SERVER__LISTEN", "here"),
