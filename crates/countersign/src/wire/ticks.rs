@@ -27,8 +27,8 @@ const LOOK_BACK: Duration = Duration::from_secs(48 * 60 * 60);
 /// Verifications looked at in one read.
 const EXPIRE_MOST: usize = 500;
 /// How often old rows are removed, and how many of each table: small steps never hold up the writer.
-const RETIRE_EVERY: Duration = Duration::from_secs(1);
-const RETIRE_MOST: usize = 200;
+const RETIRE_EVERY: Duration = Duration::from_millis(250);
+const RETIRE_MOST: usize = 2_000;
 
 /// The running ticks.
 pub(super) struct Ticks(Vec<JoinHandle<()>>);

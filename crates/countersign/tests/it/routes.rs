@@ -71,7 +71,7 @@ async fn foreign_and_unknown_ids_look_the_same() {
         }
         let body = match path.rsplit('/').next() {
             Some("check") => Some(serde_json::json!({ "code": "123456" })),
-            Some("report") => Some(serde_json::json!({ "outcome": "fraud" })),
+            Some("report") => Some(serde_json::json!({ "report": "fraud" })),
             _ => None,
         };
         let answer = server.call(method.clone(), &filled(&path), body).await;
