@@ -182,6 +182,9 @@ impl Refused {
             (_, _) if self.status == 410 => "start a new verification with `countersign send`".to_owned(),
             (_, _) if self.status == 429 => "wait, then try again".to_owned(),
             (_, _) if self.status >= 500 => "try again; `countersign doctor` looks for the cause".to_owned(),
+            ("verification_already_approved", _) => "start a new verification for a new proof".to_owned(),
+            ("recipient_invalid", _) => "write it like +48600100217 or anna@example.com".to_owned(),
+            ("resource_not_found", _) => "check the id, and that the key is of the same project and mode".to_owned(),
             (code, _) => format!("docs/errors.md explains `{code}`"),
         }
     }

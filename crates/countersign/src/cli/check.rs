@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
         Ok(verification) => {
             let status = text(&verification, "/status").to_owned();
             let lines = format!(
-                "{status}: {} proved to be theirs\nproof: {}",
+                "{status}: the code that went to {} was right\nproof: {}",
                 text(&verification, "/to/masked"),
                 text(&verification, "/proof")
             );

@@ -89,7 +89,7 @@ Try, in another terminal:
   {me} check ID CODE
 
 The same over HTTP:
-  curl {url}/v1/verifications -u {api_key}: -d to={EXAMPLE}
+  curl {url}/v1/verifications -u {api_key}: --data-urlencode to={EXAMPLE}
   curl \"{url}/v1/test/outbox?wait=20\" -u {api_key}:
   curl {url}/v1/verifications/ID/check -u {api_key}: -d code=CODE
 
