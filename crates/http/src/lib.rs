@@ -160,3 +160,6 @@ fn operations() -> Vec<Operation> {
 pub fn openapi() -> String {
     openapi::document(&operations())
 }
+
+#[cfg(test)]
+mod router_tests;

@@ -222,6 +222,6 @@ mod tests {
         assert_eq!(names.join(" "), wanted);
         assert_eq!(body["param"], "session");
         assert_eq!(body["end_user_message"]["locale"], "pl");
-        assert_eq!(body["request_id"], "req_01040g20810g2081040g208104");
+        assert_eq!(body["request_id"], RequestId::from_bytes([1; 16]).to_string());
     }
 }

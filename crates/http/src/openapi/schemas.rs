@@ -88,7 +88,9 @@ fn purpose() -> Value {
 
 /// A body: nothing but these fields.
 fn object(required: &[&str], properties: Value) -> Value {
-    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+    let mut schema = json!({ "type": "object", "required": required, "additionalProperties": false });
+    schema["properties"] = properties;
+    schema
 }
 
 /// An answer: these fields, always present; later versions may add others.

@@ -1,0 +1,310 @@
+//! The router against a store that knows two keys and nothing else: what is refused before any rule is asked.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::Response;
+use countersign_core::batch::Outcome;
+use countersign_core::command::{Answer, Job, RecipientIndex};
+use countersign_core::ids::{KeyId, ProjectId, VerificationId};
+use countersign_core::keys::{Root, RootId, RootState, sha256};
+use countersign_core::policy::Profile;
+use countersign_core::refusal::Refusal;
+use countersign_core::store::{
+    Filter, History, KeyRecord, OutboxItem, Overdue, Page, Pending, Retention, Shown, Unavailable,
+};
+use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, KeyKind, KeySecret, Scope};
+use countersign_core::tenant::{Mode, Tenant};
+use countersign_core::time::Timestamp;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+use zeroize::Zeroizing;
+
+use super::*;
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000)
+    }
+}
+impl EntropySource for Fixed {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+impl Messages for Fixed {
+    fn render(&self, _: &Project, _: &Verification, _: &Private, _: Channel, _: &Code) -> String {
+        String::new()
+    }
+}
+
+/// A secret test key with every scope of its kind, and a restricted one without useful scopes.
+fn keys() -> [(KeySecret, ApiKey); 2] {
+    let tenant = Tenant { project: ProjectId::from_bytes([1; 16]), mode: Mode::Test };
+    [(KeyKind::Secret, Scope::ALL.to_vec()), (KeyKind::Restricted, Vec::new())].map(|(kind, scopes)| {
+        let secret = KeySecret::from_random(kind, Mode::Test, &[9; 32]);
+        let key = ApiKey {
+            id: KeyId::from_bytes([2; 16]),
+            tenant,
+            kind,
+            prefix: KeySecret::prefix(&secret.0).unwrap().to_owned(),
+            hash: sha256(secret.0.as_bytes()),
+            scopes,
+            name: String::new(),
+            expires_at: None,
+            revoked_at: None,
+            networks: Vec::new(),
+            created_at: Timestamp::default(),
+        };
+        (secret, key)
+    })
+}
+
+fn project() -> Project {
+    Project {
+        id: ProjectId::from_bytes([1; 16]),
+        name: "Shop".into(),
+        brand: "Shop".into(),
+        origin_host: None,
+        profile: Profile::Standard,
+        locale: "en".into(),
+        countries: Vec::new(),
+        created_at: Timestamp::default(),
+        test_clock_ahead: 0,
+        outbox_cleared_at: None,
+    }
+}
+
+/// Answers every command with the same refusal, so that a test sees whether one got this far.
+struct Reached;
+
+fn ready<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
+    Box::pin(async move { Ok(value) })
+}
+
+impl Store for Reached {
+    fn submit(&self, _: countersign_core::command::Request) -> Pending<'_, Outcome> {
+        ready(Outcome { answer: Answer::Refused(Refusal::StateConflict, None), replayed: false })
+    }
+    fn administer(&self, _: AdminRequest) -> Pending<'_, AdminAnswer> {
+        ready(AdminAnswer::Conflict)
+    }
+    fn verification(&self, _: Tenant, _: VerificationId) -> Pending<'_, Option<Shown>> {
+        ready(None)
+    }
+    fn verifications(&self, _: Tenant, _: Filter, _: Option<VerificationId>, _: usize) -> Pending<'_, Page> {
+        ready(Page::default())
+    }
+    fn history(&self, _: Tenant, _: VerificationId) -> Pending<'_, Option<History>> {
+        ready(None)
+    }
+    fn outbox(
+        &self,
+        _: Tenant,
+        _: Option<Timestamp>,
+        _: Option<RecipientIndex>,
+        _: usize,
+    ) -> Pending<'_, Vec<OutboxItem>> {
+        ready(Vec::new())
+    }
+    fn key(&self, prefix: String) -> Pending<'_, Option<KeyRecord>> {
+        let known = keys().into_iter().map(|(_, key)| key).find(|key| key.prefix == prefix);
+        ready(known.map(|key| KeyRecord { key, project: project() }))
+    }
+    fn projects(&self) -> Pending<'_, Vec<Project>> {
+        ready(vec![project()])
+    }
+    fn keys(&self, _: ProjectId) -> Pending<'_, Vec<ApiKey>> {
+        ready(Vec::new())
+    }
+    fn claim(&self, _: usize) -> Pending<'_, Vec<Job>> {
+        ready(Vec::new())
+    }
+    fn overdue(&self, _: VerificationId, _: usize) -> Pending<'_, Overdue> {
+        ready(Overdue::default())
+    }
+    fn retire(&self, _: Retention, _: usize) -> Pending<'_, u64> {
+        ready(0)
+    }
+    fn ready(&self) -> Pending<'_, ()> {
+        Box::pin(async { Err(Unavailable::Storage("the disk is full".into())) })
+    }
+}
+
+fn services() -> Services {
+    let root = Root { id: RootId(1), state: RootState::Active, secret: Zeroizing::new([3; 32]) };
+    Services {
+        store: Arc::new(Reached),
+        keys: Arc::new(Keys::derive(&[root], [0; 16]).unwrap()),
+        clock: Arc::new(Fixed),
+        entropy: Arc::new(Fixed),
+        routes: Arc::new(Routes::default()),
+        messages: Arc::new(Fixed),
+        issuer: "http://localhost".into(),
+        arrivals: Arc::new(tokio::sync::Notify::new()),
+    }
+}
+
+/// Sends a request with a key (0 may do all, 1 nothing) and optionally a JSON body.
+async fn send(method: Method, path: &str, key: Option<usize>, body: &str) -> Response {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(key) = key {
+        request = request.header("authorization", format!("Bearer {}", *keys()[key].0.0));
+    }
+    if !body.is_empty() {
+        request = request.header("content-type", "application/json");
+    }
+    router(services()).oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()
+}
+
+async fn problem(response: Response) -> (u16, String, Option<String>) {
+    let status = response.status().as_u16();
+    let body: Value =
+        serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    let param = body["param"].as_str().map(str::to_owned);
+    (status, body["code"].as_str().unwrap_or_default().to_owned(), param)
+}
+
+fn calls() -> Vec<(Method, String, Option<&'static str>)> {
+    let calls = operations().into_iter().map(|operation| {
+        let method = Method::from_bytes(operation.method.as_str().to_uppercase().as_bytes()).unwrap();
+        let id = VerificationId::from_bytes([5; 16]).to_string();
+        (method, operation.path.replace("{id}", &id), operation.scope)
+    });
+    calls.collect()
+}
+
+#[tokio::test]
+async fn every_call_with_a_scope_refuses_no_key_a_wrong_key_and_a_key_without_it() {
+    for (method, path, scope) in calls() {
+        let response = send(method.clone(), &path, None, "").await;
+        if scope.is_none() {
+            assert_ne!(response.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
+            continue;
+        }
+        assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"countersign\"");
+        assert_eq!(problem(response).await.1, "key_missing", "{method} {path}");
+        let refused = problem(send(method.clone(), &path, Some(1), "").await).await;
+        assert_eq!((refused.0, refused.1.as_str()), (403, "scope_missing"), "{method} {path}");
+    }
+    let wrong = Request::get("/v1/verifications").header("authorization", "Bearer sk_test_0");
+    let wrong = router(services()).oneshot(wrong.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(problem(wrong).await.1, "key_invalid");
+}
+
+#[tokio::test]
+async fn every_call_refuses_unknown_parameters() {
+    for (method, path, scope) in calls() {
+        let (Some(_), true) = (scope, method == Method::POST) else { continue };
+        let refused = problem(send(method, &path, Some(0), r#"{"nonsense":1}"#).await).await;
+        assert_eq!(refused, (400, "parameter_unknown".into(), Some("nonsense".into())), "{path}");
+    }
+    for (method, path, scope) in calls() {
+        let (Some(_), true) = (scope, method != Method::POST) else { continue };
+        let refused = problem(send(method, &format!("{path}?nonsense=1"), Some(0), "").await).await;
+        assert_eq!(refused, (400, "parameter_unknown".into(), Some("nonsense".into())), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_is_not_stored() {
+    for (method, path, _) in calls() {
+        let response = send(method, &path, Some(0), "").await;
+        assert!(response.headers()["request-id"].to_str().unwrap().starts_with("req_"), "{path}");
+        let caching = response.headers()["cache-control"].to_str().unwrap();
+        assert_eq!(caching == "no-store", !path.contains("jwks"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems() {
+    let unknown = send(Method::GET, "/v1/verificatons", None, "").await;
+    assert_eq!(problem(unknown).await.1, "endpoint_not_found");
+    let wrong = send(Method::PUT, "/v1/verifications", None, "").await;
+    assert!(wrong.headers()["allow"].to_str().unwrap().contains("POST"));
+    assert_eq!(problem(wrong).await, (405, "method_not_allowed".into(), None));
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_and_typed() {
+    let path = "/v1/verifications";
+    let to = |length: usize| {
+        let shell = r#"{"to":"+48600100217","metadata":{"a":""}}"#.len();
+        format!(r#"{{"to":"+48600100217","metadata":{{"a":"{}"}}}}"#, "x".repeat(length - shell))
+    };
+    for (body, code) in [
+        ("{".to_owned(), "body_malformed"),
+        ("[]".to_owned(), "body_malformed"),
+        ("{}".to_owned(), "parameter_missing"),
+        (r#"{"to":5}"#.to_owned(), "parameter_invalid"),
+        (r#"{"to":"+4860010021"}"#.to_owned(), "recipient_invalid"),
+        (r#"{"to":"+48600100217","purpose":"transaction"}"#.to_owned(), "parameter_missing"),
+        (r#"{"to":"+48600100217"}"#.to_owned(), "state_conflict"),
+        (to(64 * 1024), "parameter_invalid"),
+        (to(64 * 1024 + 1), "payload_too_large"),
+    ] {
+        let answered = problem(send(Method::POST, path, Some(0), &body).await).await;
+        assert_eq!(answered.1, code, "{}", body.get(..40).unwrap_or(&body));
+    }
+    let key = format!("Bearer {}", *keys()[0].0.0);
+    for (name, value) in [("content-type", "text/plain"), ("content-encoding", "gzip")] {
+        let request = Request::post(path).header("authorization", &key).header(name, value);
+        let response = router(services()).oneshot(request.body(Body::from("{}")).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 415, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn foreign_and_malformed_ids_are_the_same_404() {
+    let known = VerificationId::from_bytes([5; 16]).to_string();
+    for id in [known.as_str(), "vrf_x", "key_01m83n1fqkeat9ryjx42vfks43", "%00"] {
+        let found = problem(send(Method::GET, &format!("/v1/verifications/{id}"), Some(0), "").await).await;
+        assert_eq!(found, (404, "resource_not_found".into(), None), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_cannot_be_written_is_a_503_that_does_not_tell_why() {
+    let response = send(Method::GET, "/readyz", None, "").await;
+    assert_eq!(response.headers()["retry-after"], "1");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    assert!(body.contains("storage_unavailable") && !body.contains("the disk is full\""), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_is_a_408() {
+    let slow = Body::new(Never);
+    let request = Request::post("/v1/verifications")
+        .header("authorization", format!("Bearer {}", *keys()[0].0.0))
+        .header("content-type", "application/json");
+    let response = router(services()).oneshot(request.body(slow).unwrap()).await.unwrap();
+    assert_eq!(problem(response).await.1, "request_timeout");
+}
+
+/// A body of which nothing ever arrives.
+struct Never;
+
+impl axum::body::HttpBody for Never {
+    type Data = axum::body::Bytes;
+    type Error = std::convert::Infallible;
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn the_owners_socket_needs_no_key_and_serves_administration_only() {
+    let router = control_router(services());
+    let projects = Request::get("/v1/projects").body(Body::empty()).unwrap();
+    assert_eq!(router.clone().oneshot(projects).await.unwrap().status(), 200);
+    let other = Request::get("/v1/verifications").body(Body::empty()).unwrap();
+    assert_eq!(router.oneshot(other).await.unwrap().status(), 404);
+}
