@@ -184,8 +184,45 @@ impl Refused {
             (_, _) if self.status >= 500 => "try again; `countersign doctor` looks for the cause".to_owned(),
             ("verification_already_approved", _) => "start a new verification for a new proof".to_owned(),
             ("recipient_invalid", _) => "write it like +48600100217 or anna@example.com".to_owned(),
-            ("resource_not_found", _) => "check the id, and that the key is of the same project and mode".to_owned(),
+            ("resource_not_found", _) => {
+                "check the id, and that the key is of the same project and mode".to_owned()
+            }
             (code, _) => format!("docs/errors.md explains `{code}`"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(status: u16, code: &str) -> Problem {
+        Refused::new(status, json!({ "code": code, "detail": "why" })).problem("what")
+    }
+
+    #[test]
+    fn only_a_judged_code_ends_with_three() {
+        for (status, code) in [
+            (422, "code_incorrect"),
+            (422, "code_malformed"),
+            (422, "binding_mismatch"),
+            (409, "verification_already_approved"),
+            (410, "verification_expired"),
+            (410, "verification_max_attempts"),
+        ] {
+            assert_eq!(refused(status, code).exit, Exit::Rejected, "{code}");
+        }
+        for (status, code) in [(401, "key_invalid"), (429, "recipient_paused"), (503, "storage_unavailable")]
+        {
+            assert_eq!(refused(status, code).exit, Exit::Failed, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_many_tries_are_left() {
+        let document = json!({ "code": "code_incorrect", "verification": { "attempts_remaining": 3 } });
+        assert!(Refused::new(422, document).problem("what").fix.contains("3 tries"));
     }
 }

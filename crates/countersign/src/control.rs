@@ -54,3 +54,41 @@ fn parse(bytes: &[u8]) -> Outcome<Value> {
 fn not_understood(error: &dyn std::fmt::Display) -> Problem {
     Problem::new("the answer cannot be understood", error, "report this as a bug of countersign")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::text;
+    use crate::ring;
+
+    #[tokio::test]
+    async fn without_a_server_projects_and_keys_are_changed_on_the_store_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        crate::files::private_dir(&data).unwrap();
+        let config = Config::of_dev(&data).unwrap();
+        ring::create(&config.ring()).unwrap();
+        let body = json!({ "name": "Shop" });
+        let made = call(&config, Method::POST, "/v1/projects", Some(&body)).await.unwrap().unwrap();
+        let listed = call(&config, Method::GET, "/v1/projects", None).await.unwrap().unwrap();
+        assert_eq!(text(&listed, "/data/0/id"), text(&made, "/id"));
+        let body = json!({ "project": text(&made, "/id"), "kind": "secret", "livemode": false });
+        let key = call(&config, Method::POST, "/v1/api_keys", Some(&body)).await.unwrap().unwrap();
+        assert!(text(&key, "/secret").starts_with("sk_test_"));
+        let refused = call(&config, Method::DELETE, "/v1/api_keys/key_x", None).await.unwrap().unwrap_err();
+        assert_eq!(refused.code(), "resource_not_found");
+    }
+
+    #[test]
+    fn a_store_is_open_in_one_process_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::of_dev(&dir.path().join("data")).unwrap();
+        let first = wire::Alone::with(&config).unwrap();
+        let refused = wire::Alone::with(&config).map(drop).unwrap_err();
+        assert!(refused.what.ends_with("is in use"), "{refused}");
+        drop(first);
+        assert!(wire::Alone::with(&config).is_ok());
+    }
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use countersign_core::command::Job;
 use countersign_core::keys::Root;
+use countersign_core::recipient::Recipient;
 use countersign_core::store::Store;
 use countersign_core::time::EntropySource;
 use countersign_delivery::provider::Provider;
@@ -18,6 +19,7 @@ use countersign_delivery::worker::{self, WorkerOptions};
 use countersign_http::Services;
 use countersign_store::sqlite::{self, SqliteStore};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -72,10 +74,8 @@ pub(crate) struct Opened {
 impl Opened {
     /// Folds everything into the file and closes it.
     pub(crate) async fn close(self) {
-        let store = Arc::clone(&self.store);
-        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
-            tracing::error!("the store could not be closed in order");
-        }
+        let Self { store, jobs: _, _alone } = self;
+        close(store).await;
     }
 }
 
@@ -147,6 +147,7 @@ where
 {
     logging::start(&config.log);
     let mut signals = Signals::take()?;
+    warm_up();
     let providers = config.providers()?;
     let tls = listen::tls(config).await?;
     let listener = listen::tcp(config.server.listen)?;
@@ -173,18 +174,28 @@ where
         seconds = deadline.as_secs(),
         "stopping: no new connections, requests in flight may finish"
     );
-    let in_order = tokio::time::timeout(deadline, async {
-        tokio::join!(api.finish(deadline), control.finish(deadline));
-        let _ = stop.send(true);
-        let _ = worker.await;
-        ticks.finish().await;
-    });
-    if in_order.await.is_err() {
+    let end = Instant::now() + deadline;
+    let served =
+        timeout_at(end, async { tokio::join!(api.finish(deadline), control.finish(deadline)) }).await;
+    let _ = stop.send(true);
+    let worked = timeout_at(end, async { tokio::join!(worker, ticks.finish()) }).await;
+    if served.is_err() || worked.is_err() {
         tracing::warn!("the deadline passed; messages in flight are sent again by the next start");
     }
     close(store).await;
     tracing::info!("stopped");
     ended
+}
+
+/// Reads the numbering plans and the message texts beside the start, so that the first caller does not wait for them.
+fn warm_up() {
+    tokio::task::spawn_blocking(|| {
+        let plans = Recipient::parse("+48600100217").map(drop);
+        let texts = countersign_delivery::messages::languages().map(drop);
+        if plans.is_err() || texts.is_err() {
+            tracing::error!("the built-in numbering plans or message texts cannot be read");
+        }
+    });
 }
 
 async fn close(store: Arc<SqliteStore>) {

@@ -3,8 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::Output;
-use super::output::{line_from_stdin, text};
+use super::{Output, line_from_stdin, text};
 use crate::client::Server;
 use crate::problem::{Exit, Outcome, Problem};
 

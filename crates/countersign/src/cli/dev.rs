@@ -47,7 +47,10 @@ pub(super) async fn run(args: Args, output: &Output) -> Outcome {
                 false
             }
         });
-        output.answer(&greeting(&profile, found), &json!({ "url": profile.url, "api_key": profile.api_key }));
+        output.answer(
+            &greeting(&profile, (!found).then_some(&*kept)),
+            &json!({ "url": profile.url, "api_key": profile.api_key }),
+        );
         Ok(())
     })
     .await
@@ -69,11 +72,12 @@ async fn key(store: &dyn Store, kept: &Path) -> Outcome<String> {
     Ok(secret.0.to_string())
 }
 
-fn greeting(profile: &Profile, found: bool) -> String {
+/// What to do next. `export` is the profile to name, where commands would not find it by themselves.
+fn greeting(profile: &Profile, export: Option<&Path>) -> String {
     let Profile { url, api_key } = profile;
     let me = program();
-    let first =
-        if found { String::new() } else { format!("  export COUNTERSIGN_PROFILE=…/{PROFILE_FILE}\n") };
+    let named = |path: &Path| format!("  export COUNTERSIGN_PROFILE={}\n", path.display());
+    let first = export.map(named).unwrap_or_default();
     format!(
         "\
 Countersign is ready. Messages go to the test outbox, nothing leaves this machine.

@@ -47,7 +47,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
     }
     Err(Problem::new(
         "the server would not work",
-        format!("{bad} findings above are bad"),
+        format!("{bad} of the findings above are bad"),
         "fix them from the top",
     ))
 }

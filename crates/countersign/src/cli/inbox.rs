@@ -3,8 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::Output;
-use super::output::text;
+use super::{Output, text};
 use crate::client::{Client, Server};
 use crate::problem::{Outcome, Problem};
 

@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use crate::problem::{Outcome, Problem};
 
-pub(crate) use output::{Output, line_from_stdin};
+pub(crate) use output::{Output, line_from_stdin, text};
 pub(crate) use place::{DATA_DIR, Place};
 
 const AFTER_HELP: &str = "\

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::output::{table, text};
-use super::{Output, Place};
+use super::output::table;
+use super::{Output, Place, text};
 use crate::config::Config;
 use crate::control;
 use crate::problem::{Outcome, Problem};

@@ -41,7 +41,8 @@ pub(super) fn apply(of_file: Config, text: &str, variables: &[Variable]) -> Outc
     }
     let table = toml::from_str::<toml::Table>(text).unwrap_or_default();
     fitted(&table, &variables.iter().collect::<Vec<_>>()).ok_or_else(|| {
-        let others = |culprit: &Variable| variables.iter().filter(|other| *other != culprit).collect::<Vec<_>>();
+        let others =
+            |culprit: &Variable| variables.iter().filter(|other| *other != culprit).collect::<Vec<_>>();
         let culprit = variables.iter().find(|variable| fitted(&table, &others(variable)).is_some());
         does_not_fit(culprit.map_or(variables, std::slice::from_ref))
     })
@@ -99,7 +100,9 @@ fn does_not_fit(culprits: &[Variable]) -> Problem {
     let (names, keys) = (names.join(", "), keys.join(", "));
     Problem::usage(
         "the configuration cannot be used",
-        format!("{names} (environment): there is no key {keys}, or it takes another type, or another key with it"),
+        format!(
+            "{names} (environment): there is no key {keys}, or it takes another type, or another key with it"
+        ),
         format!("unset {names}, or correct it; `countersign config sample` lists the keys"),
     )
 }
