@@ -158,7 +158,67 @@ fn admit(app: &App, opened: &Opened, client: Option<IpAddr>) -> Result<(), Probl
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::ids::KeyId;
+    use countersign_core::keys::Digest;
+    use countersign_core::policy::Profile;
+    use countersign_core::tenancy::{ApiKey, KeyKind, Project};
+    use countersign_core::tenant::{Mode, Tenant};
+    use countersign_core::time::Timestamp;
+
     use super::*;
+
+    fn opened(project: u8) -> Arc<Opened> {
+        let tenant = Tenant { project: ProjectId::from_bytes([project; 16]), mode: Mode::Live };
+        let key = ApiKey {
+            id: KeyId::from_bytes([1; 16]),
+            tenant,
+            kind: KeyKind::Secret,
+            prefix: "sk_live_000000000000".into(),
+            hash: Digest([0; 32]),
+            scopes: Vec::new(),
+            name: String::new(),
+            expires_at: None,
+            revoked_at: None,
+            networks: Vec::new(),
+            created_at: Timestamp::default(),
+        };
+        let project = Project {
+            id: tenant.project,
+            name: String::new(),
+            brand: String::new(),
+            origin_host: None,
+            profile: Profile::Standard,
+            locale: "en".into(),
+            countries: vec!["PL".into()],
+            created_at: Timestamp::default(),
+            test_clock_ahead: 0,
+            outbox_cleared_at: None,
+        };
+        let record = KeyRecord { key, project };
+        Arc::new(Opened { policy: Arc::new(policy_of(&record)), record })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_remembered_for_a_second_or_until_its_project_changes() {
+        let cache = KeyCache::default();
+        let keep = |changes| cache.keep("a", &opened(1), Instant::now(), changes);
+        keep(0);
+        assert!(cache.fresh("a").is_ok());
+        tokio::time::advance(limits::KEY_AGE).await;
+        assert_eq!(cache.fresh("a").err(), Some(0), "too old");
+        keep(0);
+        cache.forget(ProjectId::from_bytes([2; 16]));
+        assert!(cache.fresh("a").is_ok(), "another project changed");
+        cache.forget(ProjectId::from_bytes([1; 16]));
+        assert_eq!(cache.fresh("a").err(), Some(2));
+        keep(1);
+        assert_eq!(cache.fresh("a").err(), Some(2), "what was read before a change is not kept after it");
+    }
+
+    #[test]
+    fn a_project_brings_its_countries_into_the_policy() {
+        assert_eq!(opened(1).policy.countries, [*b"PL"]);
+    }
 
     #[test]
     fn a_key_comes_as_bearer_or_as_basic_user_name() {

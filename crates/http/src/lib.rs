@@ -123,17 +123,31 @@ fn administration() -> [Endpoint; 5] {
     ]
 }
 
-/// The whole API with its middleware. Serve it with connect information (`SocketAddr`), else keys that name networks
-/// are refused.
-pub fn router(services: Services) -> Router {
-    assemble(table(), App::new(services), false)
+/// The two doors of a process. They share what the edge remembers: a key revoked through one is closed at once at the
+/// other.
+pub struct Doors {
+    /// The whole API. Serve it with connect information (`SocketAddr`), else keys that name networks are refused.
+    pub public: Router,
+    /// The calls of the owner-only socket: whoever may open it is an operator, no key needed.
+    pub control: Router,
 }
 
-/// The calls of the owner-only socket: whoever may open it is an operator, no key needed.
+/// Both doors over the same services.
+pub fn doors(services: Services) -> Doors {
+    let app = App::new(services);
+    let mut control = administration().to_vec();
+    control.extend([(health::HEALTH, get(health::health)), (health::READY, get(health::ready))]);
+    Doors { public: assemble(table(), app.clone(), false), control: assemble(control, app, true) }
+}
+
+/// The whole API alone; see [`Doors::public`].
+pub fn router(services: Services) -> Router {
+    doors(services).public
+}
+
+/// The owner's calls alone; see [`Doors::control`].
 pub fn control_router(services: Services) -> Router {
-    let mut calls = administration().to_vec();
-    calls.extend([(health::HEALTH, get(health::health)), (health::READY, get(health::ready))]);
-    assemble(calls, App::new(services), true)
+    doors(services).control
 }
 
 /// Routes and layers. A layer wraps those above it, so the last one sees a request first.
