@@ -23,15 +23,12 @@ impl Server {
     pub(crate) async fn start(binary: &Path, directory: &Path, sink: SocketAddr) -> anyhow::Result<Self> {
         let config = directory.join("countersign.toml");
         let made = Command::new(binary)
-            .args(["init", "--json", "--config"])
-            .arg(&config)
+            .args(["init", "--json"])
             .env("COUNTERSIGN_PROFILE", directory.join("profile.toml"))
             .current_dir(directory)
             .output()?;
         ensure!(made.status.success(), "init failed: {}", String::from_utf8_lossy(&made.stderr));
-        let project: serde_json::Value = serde_json::from_slice(&made.stdout)?;
-        let project = project["project"].as_str().context("init named no project")?.to_owned();
-        let key = create_key(binary, directory, &config, &project)?;
+        let key = create_key(binary, directory)?;
         let written = std::fs::read_to_string(&config)?;
         std::fs::write(&config, with_gateway(&written, sink))?;
         let started = Instant::now();
@@ -78,24 +75,23 @@ impl Drop for Server {
 }
 
 /// A live key that also sees codes, for the rows that deliver them themselves.
-fn create_key(binary: &Path, directory: &Path, config: &Path, project: &str) -> anyhow::Result<String> {
-    let scopes = "verifications:write,verifications:check,verifications:read,codes:reveal";
-    let made = Command::new(binary)
-        .args(["keys", "create", "--json", "--live", "--project", project, "--scopes", scopes, "--config"])
-        .arg(config)
-        .current_dir(directory)
-        .output()?;
+fn create_key(binary: &Path, directory: &Path) -> anyhow::Result<String> {
+    let mut create = Command::new(binary);
+    create.args(["keys", "create", "--json", "--kind", "restricted"]).current_dir(directory);
+    for scope in ["verifications:write", "verifications:check", "verifications:read", "codes:reveal"] {
+        create.args(["--scope", scope]);
+    }
+    let made = create.env("COUNTERSIGN_PROFILE", directory.join("profile.toml")).output()?;
     ensure!(made.status.success(), "keys create failed: {}", String::from_utf8_lossy(&made.stderr));
     let key: serde_json::Value = serde_json::from_slice(&made.stdout)?;
-    Ok(key["key"].as_str().context("no key")?.to_owned())
+    Ok(key["secret"].as_str().context("no key")?.to_owned())
 }
 
 fn with_gateway(config: &str, sink: SocketAddr) -> String {
     format!(
         "{config}\n\
          [providers.sink]\ntype = \"http\"\nurl = \"http://{sink}/send\"\n\
-         [providers.sink.body]\nformat = \"json\"\n\
-         [providers.sink.body.fields]\nto = \"{{{{ to }}}}\"\ntext = \"{{{{ text }}}}\"\n\
+         body = {{ json = {{ to = \"{{{{ to }}}}\", text = \"{{{{ text }}}}\" }} }}\nmax_connections = 64\n\
          [[routes]]\nchannel = \"sms\"\nproviders = [\"sink\"]\n"
     )
 }

@@ -1,6 +1,6 @@
 //! A `countersign dev` of its own for each test: own directory, own port, own key.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -140,16 +140,19 @@ impl Server {
 
     /// The code of the latest message of this verification, from the test outbox.
     pub(crate) async fn code_of(&self, to: &str, id: &str) -> String {
-        let to = to.replace('+', "%2B");
-        for _ in 0..20 {
-            let outbox = self.get(&format!("/v1/test/outbox?to={to}&wait=5")).await;
-            assert_eq!(outbox.status, 200, "{}", outbox.body);
-            let items = outbox.body["data"].as_array().cloned().unwrap_or_default();
-            if let Some(item) = items.iter().find(|item| item["verification"] == id) {
-                return item["code"].as_str().expect("a code").to_owned();
+        let path = format!("/v1/test/outbox?to={}&wait=5", to.replace('+', "%2B"));
+        let found = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+            // The outbox answers at once while an older message of this recipient stands in it, so ask again.
+            loop {
+                let outbox = self.get(&path).await;
+                assert_eq!(outbox.status, 200, "{}", outbox.body);
+                let items = outbox.body["data"].as_array().cloned().unwrap_or_default();
+                if let Some(item) = items.iter().find(|item| item["verification"] == id) {
+                    return item["code"].as_str().expect("a code").to_owned();
+                }
             }
-        }
-        panic!("no message for {id} in the outbox");
+        });
+        found.await.unwrap_or_else(|_| panic!("no message for {id} in the outbox"))
     }
 
     pub(crate) async fn check(&self, id: &str, code: &str) -> Answer {

@@ -1,4 +1,5 @@
 //! The real binary, from outside: over HTTP, with its files on disk, killed and started again.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
 mod canary;
