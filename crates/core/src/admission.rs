@@ -15,6 +15,8 @@ pub const COUNTRIES_PER_DAY: usize = 3;
 /// Addresses that are remembered at once.
 pub const MAX_ADDRESSES: usize = 100_000;
 
+/// Between two sweeps of a memory that stayed full.
+const SWEEP_PAUSE: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,17 +55,20 @@ struct Seen {
 pub struct Admission<K> {
     seen: HashMap<(K, Network), Seen>,
     most: usize,
+    /// Before this instant another sweep of a full memory finds nothing worth its cost.
+    swept_until: Option<Timestamp>,
 }
 
 impl<K: Copy + Eq + Hash> Admission<K> {
     /// Remembers at most `most` networks.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { seen: HashMap::new(), most }
+        Self { seen: HashMap::new(), most, swept_until: None }
     }
 
-    /// Takes a start, or says from when on one may be taken. When memory is full of networks that still count,
-    /// an unknown one is refused rather than let through.
+    /// Takes a start, or says from when on one may be taken. When memory is full, networks without a start in this
+    /// hour are forgotten, their countries too; when all have one, an unknown network is refused rather than let
+    /// through.
     pub fn take(
         &mut self,
         key: K,
@@ -73,19 +78,43 @@ impl<K: Copy + Eq + Hash> Admission<K> {
     ) -> Option<Timestamp> {
         let known = self.seen.contains_key(&(key, network));
         if !known && self.seen.len() >= self.most {
-            self.seen.retain(|_, seen| !seen.forgettable(now));
+            self.sweep(now);
             if self.seen.len() >= self.most {
                 return Some(now.plus(HOUR));
             }
         }
         self.seen.entry((key, network)).or_default().take(country, now)
     }
+
+    /// Gives back a start that was taken `at` this instant and turned out to be none.
+    pub fn give_back(&mut self, key: K, network: Network, at: Timestamp) {
+        let Some(seen) = self.seen.get_mut(&(key, network)) else { return };
+        if let Some(nth) = seen.starts.iter().rposition(|start| *start == at) {
+            seen.starts.remove(nth);
+        }
+    }
+
+    /// Makes room, what counts least first. A flood of strangers pays for one pass in a while, not for one each.
+    fn sweep(&mut self, now: Timestamp) {
+        if self.swept_until.is_some_and(|until| now < until) {
+            return;
+        }
+        self.seen.retain(|_, seen| !seen.forgettable(now));
+        if self.seen.len() >= self.most {
+            self.seen.retain(|_, seen| seen.counts(now));
+        }
+        self.swept_until = (self.seen.len() >= self.most).then(|| now.plus(SWEEP_PAUSE));
+    }
 }
 
 impl Seen {
+    /// Whether it had a start in this hour.
+    fn counts(&self, now: Timestamp) -> bool {
+        self.starts.iter().any(|at| now.since(*at) < HOUR)
+    }
+
     fn forgettable(&self, now: Timestamp) -> bool {
-        self.starts.iter().all(|at| now.since(*at) >= HOUR)
-            && self.countries.iter().all(|(_, at)| now.since(*at) >= DAY)
+        !self.counts(now) && self.countries.iter().all(|(_, at)| now.since(*at) >= DAY)
     }
 
     fn take(&mut self, country: Option<Country>, now: Timestamp) -> Option<Timestamp> {
@@ -149,6 +178,32 @@ mod tests {
         assert_eq!(admission.take(0, network(3), None, at(2)), Some(at(3602)));
         assert_eq!(admission.take(0, network(1), None, at(2)), None, "a known one goes on");
         assert_eq!(admission.take(0, network(3), None, at(3601)), None);
+    }
+
+    #[test]
+    fn a_full_memory_forgets_countries_before_it_refuses_strangers() {
+        let mut admission = Admission::new(1);
+        let network = |n: u8| Network::of([10, 0, 0, n].into());
+        assert_eq!(admission.take(0, network(1), "PL".parse().ok(), at(0)), None);
+        assert_eq!(admission.take(0, network(2), None, at(3590)), Some(at(7190)));
+        assert_eq!(admission.take(0, network(2), None, at(3599)), Some(at(7199)));
+        assert_eq!(admission.take(0, network(2), None, at(3600)), None, "no start of the other one counts");
+    }
+
+    #[test]
+    fn a_start_given_back_may_be_taken_again() {
+        let mut admission = Admission::new(10);
+        let network = Network::of([203, 0, 113, 9].into());
+        for _ in 0..40 {
+            assert_eq!(admission.take(0, network, None, at(7)), None);
+            admission.give_back(0, network, at(7));
+        }
+        for n in 0..20 {
+            assert_eq!(admission.take(0, network, None, at(n)), None);
+        }
+        admission.give_back(0, network, at(99));
+        admission.give_back(1, network, at(7));
+        assert!(admission.take(0, network, None, at(30)).is_some(), "nothing was given back");
     }
 
     #[test]

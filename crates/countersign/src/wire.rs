@@ -155,9 +155,9 @@ where
 
     let arrivals = Arc::new(Notify::new());
     let services = services(config, &opened, url.clone(), Arc::clone(&arrivals));
-    let mut api = listen::Api::start(listener, tls, countersign_http::router(services.clone()));
-    let control =
-        listen::Control::start(config.control_socket(), countersign_http::control_router(services))?;
+    let doors = countersign_http::doors(services);
+    let mut api = listen::Api::start(listener, tls, doors.public);
+    let control = listen::Control::start(config.control_socket(), doors.control)?;
     let (stop, stopped) = watch::channel(false);
     let Opened { store, jobs, _alone } = opened;
     let worker =

@@ -1,6 +1,6 @@
 //! `/v1/api_keys`: make, list and revoke keys. A key's text is shown once.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use countersign_core::ids::{KeyId, ProjectId};
@@ -23,6 +23,7 @@ use crate::limits;
 use crate::list::{ListView, Query};
 use crate::network::Cidr;
 use crate::openapi::{CURSOR, LIMIT, Method, Operation, Parameter};
+use crate::path::PathId;
 use crate::problem::Problem;
 
 const PROJECT: Parameter =
@@ -245,7 +246,7 @@ fn networks(fields: &mut Fields) -> Result<Vec<String>, Problem> {
 
 pub(crate) async fn revoke(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     uri: Uri,
     caller: Caller,
 ) -> Result<Response, Problem> {

@@ -65,6 +65,12 @@ impl App {
         admission.take(tenant, Network::of(address), country, now)
     }
 
+    /// Gives back the start that was taken `at` this instant: it turned out to be a repetition of an earlier one.
+    pub(crate) fn give_back(&self, tenant: Tenant, address: std::net::IpAddr, at: Timestamp) {
+        let mut admission = self.admission.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        admission.give_back(tenant, Network::of(address), at);
+    }
+
     /// Carries out a change of projects or keys; what this process remembers of them is forgotten.
     pub(crate) async fn administer(
         &self,

@@ -21,6 +21,7 @@ mod list;
 mod network;
 mod observe;
 mod openapi;
+mod path;
 mod problem;
 mod projects;
 mod proof;

@@ -84,9 +84,7 @@ impl Query {
     /// `to`. A plus that was not escaped arrives as a space; it is put back.
     pub(crate) fn recipient(&self) -> Result<Option<countersign_core::recipient::Recipient>, Problem> {
         let Some(text) = self.text("to") else { return Ok(None) };
-        let unescaped = text.strip_prefix(' ').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-        let text = unescaped.map_or_else(|| text.to_owned(), |rest| format!("+{rest}"));
-        crate::verifications::recipient(&text).map(Some)
+        crate::verifications::recipient(&crate::value::put_plus_back(text)).map(Some)
     }
 }
 

@@ -261,7 +261,7 @@ async fn bodies_are_bounded_and_typed() {
 #[tokio::test]
 async fn foreign_and_malformed_ids_are_the_same_404() {
     let known = VerificationId::from_bytes([5; 16]).to_string();
-    for id in [known.as_str(), "vrf_x", "key_01m83n1fqkeat9ryjx42vfks43", "%00"] {
+    for id in [known.as_str(), "vrf_x", "key_01m83n1fqkeat9ryjx42vfks43", "%00", "%ff"] {
         let found = problem(send(Method::GET, &format!("/v1/verifications/{id}"), Some(0), "").await).await;
         assert_eq!(found, (404, "resource_not_found".into(), None), "{id}");
     }

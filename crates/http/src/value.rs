@@ -34,7 +34,8 @@ impl Value {
     pub(crate) fn form(bytes: &[u8]) -> Self {
         let mut fields: Vec<(String, Self)> = Vec::new();
         for (name, text) in form_urlencoded::parse(bytes) {
-            let text = Self::Form(text.into_owned());
+            let text = if name == "to" { put_plus_back(&text) } else { text.into_owned() };
+            let text = Self::Form(text);
             match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
                 Some((outer, inner)) if !outer.is_empty() && !inner.is_empty() => {
                     member(&mut fields, outer).push((inner.to_owned(), text));
@@ -44,6 +45,12 @@ impl Value {
         }
         Self::Object(fields)
     }
+}
+
+/// A number whose plus was not escaped arrives with a space before its first digit; a person means the plus.
+pub(crate) fn put_plus_back(text: &str) -> String {
+    let number = text.strip_prefix(' ').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    number.map_or_else(|| text.to_owned(), |number| format!("+{number}"))
 }
 
 /// The members of the object field `name`, made when it is not there yet.

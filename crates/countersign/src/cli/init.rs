@@ -60,7 +60,10 @@ fn write_configuration(path: &Path) -> Outcome {
             "use it with `countersign serve`, or run init in an empty directory",
         ));
     }
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+    // A directory that exists may be open to others: the files in it are not, and neither is the store's own.
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty())
+        && !directory.is_dir()
+    {
         files::private_dir(directory)?;
     }
     files::write_private(path, &sample(), MODE)

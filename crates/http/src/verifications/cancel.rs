@@ -1,6 +1,6 @@
 //! `POST /v1/verifications/{id}/cancel`: call a verification off.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::command::Command;
@@ -12,6 +12,7 @@ use crate::body::Payload;
 use crate::caller::Caller;
 use crate::error_code::ErrorCode as Code;
 use crate::openapi::{Method, Operation};
+use crate::path::PathId;
 use crate::problem::Problem;
 
 pub(crate) const DOC: Operation = Operation {
@@ -40,7 +41,7 @@ pub(crate) const DOC: Operation = Operation {
 
 pub(crate) async fn handle(
     State(app): State<App>,
-    Path(verification): Path<String>,
+    PathId(verification): PathId,
     caller: Caller,
     payload: Payload,
 ) -> Result<Response, Problem> {

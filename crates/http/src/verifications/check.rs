@@ -1,6 +1,6 @@
 //! `POST /v1/verifications/{id}/check`: check a code; the right one is answered with a proof.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::command::{Check, Command, Entered, Target};
@@ -15,6 +15,7 @@ use crate::error_code::ErrorCode as Code;
 use crate::fields::Fields;
 use crate::limits;
 use crate::openapi::{Method, Operation};
+use crate::path::PathId;
 use crate::problem::Problem;
 
 /// What a check may be answered with, by whichever door it comes.
@@ -53,7 +54,7 @@ pub(crate) const DOC: Operation = Operation {
 
 pub(crate) async fn handle(
     State(app): State<App>,
-    Path(verification): Path<String>,
+    PathId(verification): PathId,
     caller: Caller,
     payload: Payload,
 ) -> Result<Response, Problem> {

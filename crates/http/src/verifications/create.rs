@@ -78,10 +78,25 @@ pub(crate) async fn handle(
     let once = payload.once(&app, &member);
     let (country, counts) = (create.to.country(), member.limits_apply() && !create.dry_run);
     let mut request = member.request(&app, Command::Create(Box::new(create)), once);
-    if let Some(address) = address.filter(|_| counts) {
-        request.ip_held_until = app.admit(member.tenant, address, country, member.now(&app));
+    let Some(address) = address.filter(|_| counts) else {
+        return submit(&app, &member, request, StatusCode::CREATED).await;
+    };
+    let now = member.now(&app);
+    request.ip_held_until = app.admit(member.tenant, address, country, now);
+    let taken = request.ip_held_until.is_none();
+    let answered = submit(&app, &member, request, StatusCode::CREATED).await;
+    if taken && replayed(&answered) {
+        app.give_back(member.tenant, address, now);
     }
-    submit(&app, &member, request, StatusCode::CREATED).await
+    answered
+}
+
+/// Whether an answer repeats that of an earlier request with the same idempotency key.
+fn replayed(answered: &Result<Response, Problem>) -> bool {
+    match answered {
+        Ok(response) => response.headers().contains_key("idempotent-replayed"),
+        Err(problem) => problem.replayed,
+    }
 }
 
 /// The command a body stands for, and the person's address when it was given.

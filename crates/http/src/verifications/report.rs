@@ -1,6 +1,6 @@
 //! `POST /v1/verifications/{id}/report`: say afterwards whether it was an attack.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::command::Command;
@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::error_code::ErrorCode as Code;
 use crate::fields::missing;
 use crate::openapi::{Method, Operation};
+use crate::path::PathId;
 use crate::problem::Problem;
 
 pub(crate) const DOC: Operation = Operation {
@@ -33,7 +34,7 @@ pub(crate) const DOC: Operation = Operation {
 
 pub(crate) async fn handle(
     State(app): State<App>,
-    Path(verification): Path<String>,
+    PathId(verification): PathId,
     caller: Caller,
     payload: Payload,
 ) -> Result<Response, Problem> {

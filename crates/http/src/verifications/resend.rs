@@ -1,6 +1,6 @@
 //! `POST /v1/verifications/{id}/resend`: send the code again.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::command::Command;
@@ -13,6 +13,7 @@ use crate::body::Payload;
 use crate::caller::Caller;
 use crate::error_code::ErrorCode as Code;
 use crate::openapi::{Method, Operation};
+use crate::path::PathId;
 use crate::problem::Problem;
 
 pub(crate) const DOC: Operation = Operation {
@@ -47,7 +48,7 @@ pub(crate) const DOC: Operation = Operation {
 
 pub(crate) async fn handle(
     State(app): State<App>,
-    Path(verification): Path<String>,
+    PathId(verification): PathId,
     caller: Caller,
     payload: Payload,
 ) -> Result<Response, Problem> {

@@ -1,6 +1,6 @@
 //! `GET /v1/verifications/{id}`: look a verification up.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use countersign_core::store::Shown;
@@ -14,6 +14,7 @@ use crate::caller::{Caller, Member};
 use crate::error_code::ErrorCode as Code;
 use crate::list::Query;
 use crate::openapi::{Method, Operation};
+use crate::path::PathId;
 use crate::problem::Problem;
 
 pub(crate) const DOC: Operation = Operation {
@@ -33,7 +34,7 @@ pub(crate) const DOC: Operation = Operation {
 
 pub(crate) async fn handle(
     State(app): State<App>,
-    Path(verification): Path<String>,
+    PathId(verification): PathId,
     uri: Uri,
     caller: Caller,
 ) -> Result<Response, Problem> {

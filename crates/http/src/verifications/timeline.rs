@@ -1,6 +1,6 @@
 //! `GET /v1/verifications/{id}/timeline`: what happened, in order.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use countersign_core::delivery::{Attempt, Delivery};
@@ -18,6 +18,7 @@ use crate::caller::Caller;
 use crate::error_code::ErrorCode as Code;
 use crate::list::{ListView, Query};
 use crate::openapi::{Method, Operation};
+use crate::path::PathId;
 use crate::problem::Problem;
 
 pub(crate) const DOC: Operation = Operation {
@@ -48,7 +49,7 @@ struct Fact {
 
 pub(crate) async fn handle(
     State(app): State<App>,
-    Path(verification): Path<String>,
+    PathId(verification): PathId,
     uri: Uri,
     caller: Caller,
 ) -> Result<Response, Problem> {
