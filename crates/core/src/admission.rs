@@ -55,15 +55,15 @@ struct Seen {
 pub struct Admission<K> {
     seen: HashMap<(K, Network), Seen>,
     most: usize,
-    /// Before this instant another sweep of a full memory finds nothing worth its cost.
-    swept_until: Option<Timestamp>,
+    /// When a sweep left the memory full: another one soon after is not worth its cost.
+    swept_in_vain: Option<Timestamp>,
 }
 
 impl<K: Copy + Eq + Hash> Admission<K> {
     /// Remembers at most `most` networks.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { seen: HashMap::new(), most, swept_until: None }
+        Self { seen: HashMap::new(), most, swept_in_vain: None }
     }
 
     /// Takes a start, or says from when on one may be taken. When memory is full, networks without a start in this
@@ -96,14 +96,14 @@ impl<K: Copy + Eq + Hash> Admission<K> {
 
     /// Makes room, what counts least first. A flood of strangers pays for one pass in a while, not for one each.
     fn sweep(&mut self, now: Timestamp) {
-        if self.swept_until.is_some_and(|until| now < until) {
+        if self.swept_in_vain.is_some_and(|at| at <= now && now.since(at) < SWEEP_PAUSE) {
             return;
         }
         self.seen.retain(|_, seen| !seen.forgettable(now));
         if self.seen.len() >= self.most {
             self.seen.retain(|_, seen| seen.counts(now));
         }
-        self.swept_until = (self.seen.len() >= self.most).then(|| now.plus(SWEEP_PAUSE));
+        self.swept_in_vain = (self.seen.len() >= self.most).then_some(now);
     }
 }
 

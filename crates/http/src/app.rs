@@ -1,14 +1,14 @@
 //! What all handlers share, made once per router.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use countersign_core::admission::{Admission, MAX_ADDRESSES, Network};
 use countersign_core::ids::RequestId;
 use countersign_core::journal::Actor;
 use countersign_core::recipient::Country;
 use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest};
-use countersign_core::tenant::Tenant;
+use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
 
 use crate::Services;
@@ -24,7 +24,9 @@ pub(crate) struct Inner {
     pub(crate) services: Services,
     pub(crate) key_cache: KeyCache,
     pub(crate) signers: Signers,
-    admission: Mutex<Admission<Tenant>>,
+    live_admission: Mutex<Admission<Tenant>>,
+    /// Apart from the live one: test clocks run ahead, and no test may crowd out or forget a live address.
+    test_admission: Mutex<Admission<Tenant>>,
 }
 
 impl Deref for App {
@@ -37,8 +39,14 @@ impl Deref for App {
 impl App {
     pub(crate) fn new(services: Services) -> Self {
         let signers = Signers::new(&services.keys, &services.issuer);
-        let admission = Mutex::new(Admission::new(MAX_ADDRESSES));
-        Self(Arc::new(Inner { services, key_cache: KeyCache::default(), signers, admission }))
+        let [live_admission, test_admission] = [(); 2].map(|()| Mutex::new(Admission::new(MAX_ADDRESSES)));
+        Self(Arc::new(Inner {
+            services,
+            key_cache: KeyCache::default(),
+            signers,
+            live_admission,
+            test_admission,
+        }))
     }
 
     /// Ten unpredictable bytes: the tail of an id.
@@ -61,14 +69,20 @@ impl App {
         country: Option<Country>,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let mut admission = self.admission.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        admission.take(tenant, Network::of(address), country, now)
+        self.admission(tenant.mode).take(tenant, Network::of(address), country, now)
     }
 
     /// Gives back the start that was taken `at` this instant: it turned out to be a repetition of an earlier one.
     pub(crate) fn give_back(&self, tenant: Tenant, address: std::net::IpAddr, at: Timestamp) {
-        let mut admission = self.admission.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        admission.give_back(tenant, Network::of(address), at);
+        self.admission(tenant.mode).give_back(tenant, Network::of(address), at);
+    }
+
+    fn admission(&self, mode: Mode) -> MutexGuard<'_, Admission<Tenant>> {
+        let admission = match mode {
+            Mode::Live => &self.live_admission,
+            Mode::Test => &self.test_admission,
+        };
+        admission.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Carries out a change of projects or keys; what this process remembers of them is forgotten.
