@@ -77,6 +77,21 @@ impl Server {
         self.child.id()
     }
 
+    /// Waits until `text` stands in the log.
+    pub(crate) async fn until_logged(&self, text: &str) {
+        let logged = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+            while !self.log().contains(text) {
+                tokio::task::yield_now().await;
+            }
+        });
+        logged.await.unwrap_or_else(|_| panic!("no {text:?} in the log"));
+    }
+
+    /// Waits for its end: the exit code, if no signal ended it.
+    pub(crate) fn exit_code(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");

@@ -9,3 +9,5 @@ mod main_job;
 mod pages;
 mod races;
 mod routes;
+mod sending_limits;
+mod shutdown;
