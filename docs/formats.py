@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Computes the vectors of formats.md from its text alone, and writes them into its ```vector blocks.
 
-It shares no code with the product: HMAC, HKDF and SHA-256 are the standard library's, AES-256-GCM-SIV is that of the
-`cryptography` package, CBOR and base32 are the few lines below. Run it only to add a vector: a block that changes is
+It shares no code with the product: HMAC, HKDF and SHA-256 are the standard library's, AES-256-GCM-SIV and Ed25519 are
+those of the `cryptography` package, CBOR and base32 are the few lines below. Run it only to add a vector: a block that changes is
 a broken format.
 """
 
+import base64
 import hashlib
 import hmac
+import json
 import pathlib
 import re
 import struct
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 ROOT = bytes(range(32))
@@ -110,6 +113,65 @@ def leaf(stored):
     return hashlib.sha256(b"\x00" + stored).digest()
 
 
+def base64url(raw):
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def proof_key(mode):
+    """The signing key of a mode, its `x` and its `kid`."""
+    key = Ed25519PrivateKey.from_private_bytes(subkey(f"proof/{mode}"))
+    x = base64url(key.public_key().public_bytes_raw())
+    thumbprint = hashlib.sha256(compact({"crv": "Ed25519", "kty": "OKP", "x": x}).encode()).digest()
+    return key, x, base64url(thumbprint)
+
+
+def proof(mode, verification, to, masked, purpose, amr, acr, restricted, subject=None, session=None, txn=None):
+    key, _, kid = proof_key(mode)
+    jti = "prf_" + base32_number(uuid_v7(MILLIS, bytes([0x77] * 10)))
+    digest = hashlib.sha256(lp(jti.encode(), to.encode())).digest()
+    claims = compact({
+        "iss": "https://otp.example" + ("" if mode == "live" else "/test"), "aud": "prj_" + base32_number(PROJECT),
+        "sub": subject, "jti": jti, "iat": MILLIS // 1000, "exp": MILLIS // 1000 + 60,
+        "vrf": "vrf_" + base32_number(verification), "session": session, "purpose": purpose,
+        "amr": amr, "acr": acr, "restricted": restricted, "phishing_resistant": False,
+        "recipient": masked, "recipient_digest": base64url(digest), "txn": txn, "livemode": mode == "live",
+    })
+    header = compact({"alg": "EdDSA", "typ": "JWT", "kid": kid})
+    signed = f"{base64url(header.encode())}.{base64url(claims.encode())}"
+    return {"header": header, "claims": claims, "token": f"{signed}.{base64url(key.sign(signed.encode()))}"}
+
+
+def edge(verification):
+    """What the HTTP edge makes: the fingerprints of idempotent requests, and proofs."""
+    out, finger = {}, subkey("fingerprint")
+    method, path, key, body = "POST", "/v1/verifications", "order-42", '{"to": "+48600100217"}'
+    out["idempotency"] = {
+        "method": method, "path": path, "key": key, "body": body,
+        "scope digest": mac(finger, b"idempotency/v1", PROJECT + LIVE, method.encode(), path.encode(), key.encode()),
+        "body digest": mac(finger, b"body/v1", body.encode()),
+        "empty body digest": mac(finger, b"body/v1", b""),
+    }
+    out["proof keys"] = {
+        f"{mode} {name}": value
+        for mode in ("live", "test")
+        for name, value in zip(("x", "kid"), proof_key(mode)[1:])
+    }
+    txn = {"amount": 125_000, "currency": "EUR", "payee": "NORD PARTS LTD", "reference": "INV-77"}
+    out["proof live"] = proof(
+        "live", verification, "+48600100217", "+48••••••17", "transaction", ["otp", "sms"],
+        "urn:countersign:acr:otp:sms", True, "user-42", "s-1", txn,
+    )
+    out["proof test"] = proof(
+        "test", verification, "Ann+news@example.com", "A•••@example.com", "authentication", ["otp"],
+        "urn:countersign:acr:otp:email", False,
+    )
+    return out
+
+
 def vectors():
     out = {}
     tenant = PROJECT + LIVE
@@ -194,7 +256,7 @@ def vectors():
     out["api key"] = {
         "random": ROOT, "text": secret, "prefix": secret[:20], "hash": hashlib.sha256(secret.encode()).digest(),
     }
-    return out
+    return out | edge(verification)
 
 
 def block(name, values):

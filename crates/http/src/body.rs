@@ -4,7 +4,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method, header};
 use countersign_core::command::Once;
+use countersign_core::keys::Keys;
 use countersign_core::limits::MAX_IDEMPOTENCY_KEY;
+use countersign_core::tenant::Tenant;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::app::App;
@@ -65,8 +67,12 @@ impl Payload {
 
     /// What makes this request idempotent, when it came with a key: keyed digests of its scope and of its body.
     pub(crate) fn once(&self, app: &App, member: &Member) -> Option<Once> {
-        let key = self.idempotency_key.as_deref()?;
-        let (keys, tenant) = (&app.services.keys, member.tenant.to_bytes());
+        self.digests(&app.services.keys, member.tenant)
+    }
+
+    /// `docs/formats.md` freezes these bytes.
+    fn digests(&self, keys: &Keys, tenant: Tenant) -> Option<Once> {
+        let (key, tenant) = (self.idempotency_key.as_deref()?, tenant.to_bytes());
         let scope: [&[u8]; 5] = [
             b"idempotency/v1",
             &tenant,
@@ -129,7 +135,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::tenant::Mode;
+
     use super::*;
+    use crate::formats_tests::{Vector, keys, tenant};
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
         let name = header::HeaderName::from_static(name);
@@ -157,5 +166,24 @@ mod tests {
         assert!(read(&"x".repeat(256)).is_none());
         assert!(read("\"\"").is_none());
         assert!(idempotency_key(&HeaderMap::new()).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_idempotent_request_has_the_digests_of_the_frozen_format() {
+        let vector = Vector::named("idempotency");
+        let digests = |body: &'static str, mode| {
+            let payload = Payload {
+                bytes: Bytes::from_static(body.as_bytes()),
+                form: false,
+                method: vector.text("method").parse().unwrap(),
+                path: vector.text("path").to_owned(),
+                idempotency_key: Some(vector.text("key").to_owned()),
+            };
+            payload.digests(&keys(), tenant(mode)).unwrap()
+        };
+        let (scope, body) = (vector.digest("scope digest"), vector.digest("body digest"));
+        assert_eq!(digests(vector.text("body"), Mode::Live), Once { key: scope, body });
+        assert_eq!(digests("", Mode::Live), Once { key: scope, body: vector.digest("empty body digest") });
+        assert_ne!(digests("", Mode::Test).key, scope, "a key of the other mode is another key");
     }
 }

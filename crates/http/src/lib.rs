@@ -177,4 +177,6 @@ pub fn openapi() -> String {
 }
 
 #[cfg(test)]
+mod formats_tests;
+#[cfg(test)]
 mod router_tests;

@@ -1,28 +1,20 @@
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use countersign_core::ids::RecipientId;
-use countersign_core::keys::{Alphabet, CodeFormat, Digest, Root, RootState};
-use countersign_core::tenant::{Mode, Tenant};
-use countersign_core::time::Timestamp;
+use countersign_core::keys::{Alphabet, CodeFormat, Digest};
+use countersign_core::recipient::Recipient;
+use countersign_core::tenant::Mode;
 use countersign_core::verification::{Binding, Lane, Purpose, Status, Verification};
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::*;
-
-/// The root of the vectors in `docs/formats.md`.
-fn keys() -> Keys {
-    let mut secret = [0; 32];
-    secret.iter_mut().zip(0..).for_each(|(byte, n)| *byte = n);
-    let root = Root { id: RootId(7), state: RootState::Active, secret: Zeroizing::new(secret) };
-    Keys::derive(&[root], [0xa0; 16]).unwrap()
-}
+use crate::formats_tests::{AT, PAGE, Vector, keys, tenant, verification};
 
 fn snapshot(mode: Mode) -> Snapshot {
-    let at = Timestamp::from_millis(1_700_000_000_123);
+    let at = AT;
     Snapshot {
         verification: Verification {
-            id: VerificationId::from_bytes([1; 16]),
-            tenant: Tenant { project: ProjectId::from_bytes([2; 16]), mode },
+            id: verification(),
+            tenant: tenant(mode),
             recipient: RecipientId::from_bytes([3; 16]),
             status: Status::Approved,
             purpose: Purpose::Authentication,
@@ -62,10 +54,12 @@ fn private() -> Private {
     }
 }
 
+fn grant() -> ProofGrant {
+    ProofGrant { id: ProofId::new(AT, [0x77; 10]), issued_at: AT }
+}
+
 fn signed(signers: &Signers, mode: Mode) -> String {
-    let grant =
-        ProofGrant { id: ProofId::from_bytes([5; 16]), issued_at: Timestamp::from_millis(1_700_000_000_123) };
-    signers.proof(&snapshot(mode), &private(), grant).unwrap()
+    signers.proof(&snapshot(mode), &private(), grant()).unwrap()
 }
 
 /// The claims of a token, when a key of the set verifies it.
@@ -121,11 +115,57 @@ fn the_recipient_digest_is_over_jti_and_canonical_recipient() {
     assert_eq!(claims["recipient_digest"], BASE64URL_NOPAD.encode(&sha256(&input).0));
 }
 
-/// Computed with Python's `hmac` and `hashlib` and an independent Ed25519 from the text of `docs/formats.md`.
 #[test]
 fn the_keys_are_those_of_the_frozen_format() {
+    let vector = Vector::named("proof keys");
     let signers = Signers::new(&keys(), "https://otp.example");
-    let set: Value = serde_json::from_slice(signers.jwks(true)).unwrap();
-    assert_eq!(set["keys"][0]["x"], "y6jtNrcpMrot-15Nv_OqKGQaZlcrpxhmAqX6uXpxQOU");
-    assert_eq!(set["keys"][0]["kid"], "SZvKez7I982DCBGZ2iZgwI27YSIxb3Sj_s2mLx6CqQQ");
+    for (mode, livemode) in [("live", true), ("test", false)] {
+        let set: Value = serde_json::from_slice(signers.jwks(livemode)).unwrap();
+        let expected = json!({
+            "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA",
+            "x": vector.text(&format!("{mode} x")), "kid": vector.text(&format!("{mode} kid")),
+        });
+        assert_eq!(set, json!({ "keys": [expected] }), "{mode}");
+    }
+}
+
+/// The token, and first its parts, so that a difference shows where it is.
+fn assert_token(name: &str, token: &str) {
+    let vector = Vector::named(name);
+    let parts: Vec<_> =
+        token.split('.').map(|part| BASE64URL_NOPAD.decode(part.as_bytes()).unwrap()).collect();
+    assert_eq!(std::str::from_utf8(&parts[0]), Ok(vector.text("header")), "{name}");
+    assert_eq!(std::str::from_utf8(&parts[1]), Ok(vector.text("claims")), "{name}");
+    assert_eq!(token, vector.text("token"), "{name}");
+}
+
+#[test]
+fn a_live_proof_has_the_bytes_of_the_frozen_format() {
+    let mut snapshot = snapshot(Mode::Live);
+    snapshot.verification.purpose = Purpose::Transaction;
+    let transaction =
+        countersign_core::verification::Transaction::new(125_000, "EUR", "NORD PARTS LTD", Some("INV-77"));
+    let private =
+        Private { session: Some("s-1".into()), transaction: Some(transaction.unwrap()), ..private() };
+    let signers = Signers::new(&keys(), "https://otp.example/");
+    assert_token("proof live", &signers.proof(&snapshot, &private, grant()).unwrap());
+}
+
+#[test]
+fn a_test_proof_has_the_bytes_of_the_frozen_format() {
+    let mut snapshot = snapshot(Mode::Test);
+    snapshot.verification.channel = Channel::Email;
+    let to = Recipient::parse("Ann+news@example.com").unwrap();
+    let private = Private { to: to.canonical().to_owned(), masked: to.masked(), ..Private::default() };
+    let signers = Signers::new(&keys(), "https://otp.example/");
+    assert_token("proof test", &signers.proof(&snapshot, &private, grant()).unwrap());
+}
+
+#[test]
+fn each_channel_is_labelled_as_the_page_says() {
+    for channel in Channel::ALL {
+        let (amr, acr, restricted) = how(*channel);
+        let row = format!("| `{}` | `{}` | `{acr}` | {restricted} |\n", channel.as_str(), amr.join("`, `"));
+        assert!(PAGE.contains(&row), "{row}");
+    }
 }
