@@ -1,5 +1,6 @@
 //! The wiring: what a server is made of, from top to bottom.
 
+mod idle;
 mod listen;
 mod ticks;
 

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Address, Handle, Server};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
+use super::idle::IdleAcceptor;
 use crate::config::Config;
 use crate::problem::{Outcome, Problem};
 
@@ -80,10 +80,9 @@ impl Api {
         let server = limited(Server::from_listener(listener)).handle(handle.clone());
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let task = match tls {
-            None => tokio::spawn(server.acceptor(NoDelayAcceptor).serve(service)),
+            None => tokio::spawn(server.acceptor(IdleAcceptor).serve(service)),
             Some(tls) => {
-                let acceptor =
-                    RustlsAcceptor::new(tls).handshake_timeout(HEAD_TIME).acceptor(NoDelayAcceptor);
+                let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HEAD_TIME).acceptor(IdleAcceptor);
                 tokio::spawn(server.acceptor(acceptor).serve(service))
             }
         };
