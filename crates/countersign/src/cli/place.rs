@@ -12,10 +12,10 @@ pub(crate) const DATA_DIR: &str = "countersign-data";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
     /// Its configuration file [default: countersign.toml, where there is one].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
     /// Its data directory, for a server that `dev` started [default: countersign-data].
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    #[arg(long, value_name = "DIR", global = true, conflicts_with = "config")]
     pub(crate) data: Option<PathBuf>,
 }
 
@@ -41,4 +41,27 @@ fn of_data(data: &Path) -> Outcome<Config> {
         format!("there is neither {FILE_NAME} here nor a store in {}", data.display()),
         "name it with --config FILE or --data DIR; `countersign dev` or `countersign init` makes a first one",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn the_place_stands_before_or_behind_the_command_it_is_for() {
+        for line in [
+            "keys --data d create",
+            "keys create --data d",
+            "projects list --config c.toml",
+            "doctor --data d",
+        ] {
+            let words = ["countersign"].into_iter().chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        assert!(
+            Cli::try_parse_from(["countersign", "keys", "list", "--data", "d", "--config", "c"]).is_err()
+        );
+    }
 }
