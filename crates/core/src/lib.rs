@@ -17,6 +17,7 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod policy;
+pub mod quota;
 pub mod recipient;
 pub mod refusal;
 pub mod routing;

@@ -132,6 +132,7 @@ pub(crate) fn services(
         messages: Arc::new(crate::messages::Texts),
         arrivals,
         issuer: public_url,
+        quota: config.server.quota(),
     }
 }
 

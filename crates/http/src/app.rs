@@ -15,6 +15,7 @@ use crate::Services;
 use crate::auth::KeyCache;
 use crate::problem::Problem;
 use crate::proof::Signers;
+use crate::quota::Quotas;
 
 /// The services with what the edge itself remembers.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub(crate) struct Inner {
     pub(crate) services: Services,
     pub(crate) key_cache: KeyCache,
     pub(crate) signers: Signers,
+    pub(crate) quotas: Option<Quotas>,
     live_admission: Mutex<Admission<Tenant>>,
     /// Apart from the live one: test clocks run ahead, and no test may crowd out or forget a live address.
     test_admission: Mutex<Admission<Tenant>>,
@@ -41,6 +43,7 @@ impl App {
         let signers = Signers::new(&services.keys, &services.issuer);
         let [live_admission, test_admission] = [(); 2].map(|()| Mutex::new(Admission::new(MAX_ADDRESSES)));
         Self(Arc::new(Inner {
+            quotas: services.quota.map(Quotas::new),
             services,
             key_cache: KeyCache::default(),
             signers,

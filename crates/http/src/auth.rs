@@ -21,6 +21,7 @@ use crate::limits;
 use crate::network::Cidr;
 use crate::observe::Context;
 use crate::problem::Problem;
+use crate::quota::Slot;
 
 /// A key that was found, with what is derived from its project.
 #[derive(Debug)]
@@ -90,6 +91,9 @@ impl FromRequestParts<App> for Caller {
         let opened = open(app, &text).await?;
         let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         admit(app, &opened, client)?;
+        if let Some(quotas) = &app.quotas {
+            quotas.take(opened.record.key.id, app.services.clock.now(), parts.extensions.get::<Slot>())?;
+        }
         Ok(Self::with_key(context, opened))
     }
 }

@@ -128,6 +128,8 @@ error_codes! {
         fix "Send the values of the start. A changed transaction needs a new verification.";
     IdempotencyKeyReused = 422 "idempotency_key_reused", "The idempotency key was used with another body", retry false, Ours,
         cause "The same `Idempotency-Key` came with another body within 24 hours.", fix "Use a new key for a new request.";
+    ApiRateLimited = 429 "api_rate_limited", "The key's quota is used up", retry true, Wait,
+        cause "The key made more requests than `server.requests_per_minute_per_key` allows.", fix "Wait as long as `Retry-After` says; `RateLimit` on every answer tells how much is left.";
     RecipientRateLimited = 429 "recipient_rate_limited", "Too many messages to this recipient", retry true, Wait,
         cause "The recipient got as many messages as the project allows in this time.", fix "Wait as long as `Retry-After` says.";
     RecipientPaused = 429 "recipient_paused", "Too many wrong codes for this recipient", retry true, Wait,

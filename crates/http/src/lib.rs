@@ -25,6 +25,7 @@ mod path;
 mod problem;
 mod projects;
 mod proof;
+mod quota;
 mod test_mode;
 mod value;
 mod verifications;
@@ -35,6 +36,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
 use countersign_core::keys::{Code, Keys};
+use countersign_core::quota::Quota;
 use countersign_core::routing::Routes;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
@@ -65,6 +67,8 @@ pub struct Services {
     pub issuer: String,
     /// Told (`notify_waiters`) whenever a test message was sent.
     pub arrivals: Arc<tokio::sync::Notify>,
+    /// Requests each key may make on this node; `None` lets all through.
+    pub quota: Option<Quota>,
 }
 
 /// Writes a message as a provider would get it. Implemented over the delivery crate, which this one never sees.

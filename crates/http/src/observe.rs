@@ -9,6 +9,7 @@ use countersign_core::ids::RequestId;
 use crate::app::App;
 use crate::error_code::ErrorCode;
 use crate::problem::{Problem, Unrendered};
+use crate::quota::Slot;
 
 /// What a handler knows of its request beside the body.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,10 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let simulate_limits = says_true(request.headers(), "countersign-simulate-limits");
     let trace = trace_id(request.headers());
     request.extensions_mut().insert(Context { request_id, simulate_limits });
+    let slot = app.quotas.as_ref().map(|_| Slot::default());
+    if let Some(slot) = slot.clone() {
+        request.extensions_mut().insert(slot);
+    }
     let mut response = next.run(request).await;
     if let Some(Unrendered(problem)) = response.extensions_mut().remove::<Unrendered>() {
         let language = language.as_ref().and_then(|language| language.to_str().ok());
@@ -43,6 +48,9 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         response = with_headers_of(rendered, &response);
     }
     finish(&mut response, request_id);
+    if let Some(slot) = slot {
+        slot.tell(response.headers_mut());
+    }
     tracing::info!(
         target: "countersign::http",
         %method,

@@ -117,7 +117,7 @@ impl Problem {
         }
     }
 
-    fn until(self, until: Timestamp, now: Timestamp) -> Self {
+    pub(crate) fn until(self, until: Timestamp, now: Timestamp) -> Self {
         let seconds = until.since(now).as_millis().div_ceil(1000);
         Self { retry_after: Some(u64::try_from(seconds).unwrap_or(u64::MAX).max(1)), ..self }
     }

@@ -146,6 +146,7 @@ fn services() -> Services {
         messages: Arc::new(Fixed),
         issuer: "http://localhost".into(),
         arrivals: Arc::new(tokio::sync::Notify::new()),
+        quota: None,
     }
 }
 

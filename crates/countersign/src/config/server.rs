@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use countersign_core::quota::Quota;
 use serde::{Deserialize, Serialize};
 
 use super::error::Invalid;
@@ -21,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) public_url: Option<String>,
     /// Time for requests in flight when it is told to stop.
     pub(crate) shutdown_deadline_seconds: u64,
+    /// Requests each API key may make; zero for no quota.
+    pub(crate) requests_per_minute_per_key: u32,
     /// `[server.tls]`
     pub(crate) tls: Option<Tls>,
 }
@@ -41,12 +45,19 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
             shutdown_deadline_seconds: 20,
+            requests_per_minute_per_key: 0,
             tls: None,
         }
     }
 }
 
 impl Server {
+    /// The quota of each API key on this node.
+    pub(crate) fn quota(&self) -> Option<Quota> {
+        let requests = self.requests_per_minute_per_key;
+        (requests > 0).then_some(Quota { requests, window: Duration::from_secs(60) })
+    }
+
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         if !(1..=LONGEST_SHUTDOWN_SECONDS).contains(&self.shutdown_deadline_seconds) {
             let fix = format!("write 1 to {LONGEST_SHUTDOWN_SECONDS} seconds");
@@ -88,6 +99,12 @@ pub(super) const SECTION: Section = Section {
             value: "20",
             optional: false,
             about: "How long requests in flight may take after SIGTERM, 1 to 300.",
+        },
+        Field {
+            key: "requests_per_minute_per_key",
+            value: "0",
+            optional: false,
+            about: "Requests each API key may make per minute on this node, told in `RateLimit` headers. 0: no quota.",
         },
     ],
 };

@@ -39,12 +39,18 @@ impl Answer {
 impl Server {
     /// Starts `countersign dev` on `directory` and waits until it has printed its address and its key.
     pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_with(directory, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub(crate) fn start_with(directory: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args(["dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(directory.join("data"))
             .env("COUNTERSIGN_PROFILE", directory.join("profile.toml"))
             .env("COUNTERSIGN_LOG__LEVEL", "trace")
             .env_remove("COUNTERSIGN_API_KEY")
+            .envs(variables.iter().copied())
             .current_dir(directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

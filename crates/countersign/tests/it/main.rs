@@ -7,6 +7,7 @@ mod harness;
 mod kill;
 mod main_job;
 mod pages;
+mod quota;
 mod races;
 mod routes;
 mod sending_limits;

@@ -63,7 +63,13 @@ impl Operation {
         use ErrorCode as Code;
         let mut codes = self.errors.to_vec();
         if self.scope.is_some() {
-            codes.extend([Code::KeyMissing, Code::KeyInvalid, Code::KeyExpired, Code::KeyRevoked]);
+            codes.extend([
+                Code::KeyMissing,
+                Code::KeyInvalid,
+                Code::KeyExpired,
+                Code::KeyRevoked,
+                Code::ApiRateLimited,
+            ]);
             codes.extend([
                 Code::ScopeMissing,
                 Code::IpNotAllowed,
