@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 pub const STARTS_PER_HOUR: usize = 20;
 /// Countries per address and day.
 pub const COUNTRIES_PER_DAY: usize = 3;
-/// Addresses that are remembered at once.
+/// Addresses that are remembered at once, of each tenant: nobody's crowd takes another's room.
 pub const MAX_ADDRESSES: usize = 100_000;
 
 /// Between two sweeps of a memory that stayed full.
@@ -53,22 +53,28 @@ struct Seen {
 /// Starts per network and tenant, of this node.
 #[derive(Debug)]
 pub struct Admission<K> {
-    seen: HashMap<(K, Network), Seen>,
+    rooms: HashMap<K, Room>,
     most: usize,
-    /// When a sweep left the memory full: another one soon after is not worth its cost.
+}
+
+/// The networks of one tenant.
+#[derive(Debug, Default)]
+struct Room {
+    seen: HashMap<Network, Seen>,
+    /// When a sweep left it full: another one soon after is not worth its cost.
     swept_in_vain: Option<Timestamp>,
 }
 
 impl<K: Copy + Eq + Hash> Admission<K> {
-    /// Remembers at most `most` networks.
+    /// Remembers at most `most` networks of each tenant.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { seen: HashMap::new(), most, swept_in_vain: None }
+        Self { rooms: HashMap::new(), most }
     }
 
-    /// Takes a start, or says from when on one may be taken. When memory is full, networks without a start in this
-    /// hour are forgotten, their countries too; when all have one, an unknown network is refused rather than let
-    /// through.
+    /// Takes a start, or says from when on one may be taken. When the tenant's room is full, networks without a start
+    /// in this hour are forgotten, their countries too; when all have one, an unknown network is refused rather than
+    /// let through.
     pub fn take(
         &mut self,
         key: K,
@@ -76,34 +82,38 @@ impl<K: Copy + Eq + Hash> Admission<K> {
         country: Option<Country>,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let known = self.seen.contains_key(&(key, network));
-        if !known && self.seen.len() >= self.most {
-            self.sweep(now);
-            if self.seen.len() >= self.most {
+        let room = self.rooms.entry(key).or_default();
+        if !room.seen.contains_key(&network) && room.seen.len() >= self.most {
+            room.sweep(self.most, now);
+            if room.seen.len() >= self.most {
                 return Some(now.plus(HOUR));
             }
         }
-        self.seen.entry((key, network)).or_default().take(country, now)
+        room.seen.entry(network).or_default().take(country, now)
     }
 
     /// Gives back a start that was taken `at` this instant and turned out to be none.
     pub fn give_back(&mut self, key: K, network: Network, at: Timestamp) {
-        let Some(seen) = self.seen.get_mut(&(key, network)) else { return };
+        let Some(seen) = self.rooms.get_mut(&key).and_then(|room| room.seen.get_mut(&network)) else {
+            return;
+        };
         if let Some(nth) = seen.starts.iter().rposition(|start| *start == at) {
             seen.starts.remove(nth);
         }
     }
+}
 
+impl Room {
     /// Makes room, what counts least first. A flood of strangers pays for one pass in a while, not for one each.
-    fn sweep(&mut self, now: Timestamp) {
+    fn sweep(&mut self, most: usize, now: Timestamp) {
         if self.swept_in_vain.is_some_and(|at| at <= now && now.since(at) < SWEEP_PAUSE) {
             return;
         }
         self.seen.retain(|_, seen| !seen.forgettable(now));
-        if self.seen.len() >= self.most {
+        if self.seen.len() >= most {
             self.seen.retain(|_, seen| seen.counts(now));
         }
-        self.swept_in_vain = (self.seen.len() >= self.most).then_some(now);
+        self.swept_in_vain = (self.seen.len() >= most).then_some(now);
     }
 }
 
@@ -144,6 +154,14 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn one_tenants_crowd_takes_no_room_of_another() {
+        let mut admission = Admission::new(1);
+        assert_eq!(admission.take("a", Network::of([10, 0, 0, 1].into()), None, at(0)), None);
+        assert_eq!(admission.take("a", Network::of([10, 0, 0, 2].into()), None, at(0)), Some(at(3600)));
+        assert_eq!(admission.take("b", Network::of([10, 0, 0, 2].into()), None, at(0)), None);
     }
 
     #[test]
