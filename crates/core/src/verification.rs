@@ -1,10 +1,12 @@
 //! A verification: one attempt to prove control of a recipient. Its states, what it is bound to, what is sealed in it.
 
 use minicbor::{Decode, Encode};
+use zeroize::Zeroizing;
 
 pub use crate::binding::{Binding, Transaction};
 use crate::ids::{RecipientId, VerificationId};
-use crate::keys::{CodeFormat, CodeInputs, Digest, RootId, SealedFor};
+use crate::keys::{CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor, WrappedKey, open};
+use crate::ledger::data_key_place;
 use crate::recipient::{Country, RecipientKind};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
@@ -276,6 +278,15 @@ impl Verification {
     #[must_use]
     pub fn country(&self) -> Option<Country> {
         std::str::from_utf8(&self.country?).ok()?.parse().ok()
+    }
+
+    /// Opens its sealed part with its recipient's data key; `None` when this node lacks the root, the person was
+    /// erased, or the bytes were moved or changed.
+    #[must_use]
+    pub fn open_private(&self, keys: &Keys, wrapped: &WrappedKey) -> Option<Private> {
+        let data_key = keys.unwrap(wrapped, &data_key_place(&self.tenant, &self.recipient))?;
+        let plain = Zeroizing::new(open(&data_key, &self.sealed_for(), wrapped.root, &self.sealed)?);
+        minicbor::decode(&plain).ok()
     }
 
     /// Where its sealed part stands.

@@ -11,8 +11,7 @@ use countersign_core::command::{Command, Job, Request, Sent};
 use countersign_core::delivery::{Attempt, AttemptError, DeliveryState, Fault};
 use countersign_core::ids::ProjectId;
 use countersign_core::journal::Actor;
-use countersign_core::keys::{Keys, open};
-use countersign_core::ledger::data_key_place;
+use countersign_core::keys::Keys;
 use countersign_core::policy::{Policy, Profile};
 use countersign_core::routing::{Routes, TEST_OUTBOX};
 use countersign_core::scenario::providers as scenario;
@@ -263,12 +262,8 @@ impl Worker {
 
     async fn render(&self, job: &Job, now: Timestamp) -> Result<Outgoing, &'static str> {
         let verification = &job.verification;
-        let place = data_key_place(&verification.tenant, &verification.recipient);
-        let keys = &self.options.keys;
-        let data_key = keys.unwrap(&job.data_key, &place).ok_or("the recipient's key does not open")?;
-        let plain = open(&data_key, &verification.sealed_for(), job.data_key.root, &verification.sealed)
-            .ok_or("the recipient does not open")?;
-        let private: Private = minicbor_decode(&plain).ok_or("the recipient cannot be read")?;
+        let private = verification.open_private(&self.options.keys, &job.data_key);
+        let private = private.ok_or("the recipient does not open")?;
         let project = self.project(verification.tenant.project, now).await.ok_or("the project is gone")?;
         let (code, message) = self.message(&project, verification, &private, job)?;
         let channel = job.delivery.channel;
@@ -338,10 +333,6 @@ impl Worker {
             tracing::error!(delivery = %job.delivery.id, %error, "an outcome was not recorded; its lease will end");
         }
     }
-}
-
-fn minicbor_decode(plain: &[u8]) -> Option<Private> {
-    minicbor::decode(plain).ok()
 }
 
 fn with_earlier(mut earlier: Vec<Attempt>, round: Round) -> Round {

@@ -92,7 +92,7 @@ impl Turn<'_> {
         row: &RecipientRow,
         delivery: Option<Delivery>,
     ) -> Snapshot {
-        snapshot(self.request, verification, row, delivery, self.now)
+        show(&self.request.policy, self.request.limits_apply, verification, row, delivery, self.now)
     }
 
     fn refuse(&self, refusal: Refusal, verification: &Verification, row: &RecipientRow) -> (Effects, Answer) {
@@ -110,19 +110,7 @@ impl Turn<'_> {
     }
 }
 
-/// What answers show of a verification at `now`.
-#[must_use]
-pub fn snapshot(
-    request: &Request,
-    verification: &Verification,
-    row: &RecipientRow,
-    delivery: Option<Delivery>,
-    now: Timestamp,
-) -> Snapshot {
-    show(&request.policy, request.limits_apply, verification, row, delivery, now)
-}
-
-/// The same for readers, who have no command.
+/// What answers show of a verification at `now`, to callers and to readers alike.
 #[must_use]
 pub fn show(
     policy: &crate::policy::Policy,

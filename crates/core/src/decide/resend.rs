@@ -5,13 +5,12 @@ use super::{Turn, ended, not_found};
 use crate::command::{Answer, Effects};
 use crate::ids::VerificationId;
 use crate::journal::Event;
-use crate::keys::open;
 use crate::ledger::RecipientRow;
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
-use crate::verification::{Channel, Private, Verification};
+use crate::verification::{Channel, Verification};
 
 pub(super) fn resend(turn: &Turn<'_>, id: VerificationId, wished: Option<Channel>) -> (Effects, Answer) {
     let Some((mut verification, mut row)) = turn.find(id) else { return not_found() };
@@ -81,8 +80,6 @@ fn way(
 
 /// The scenario a test verification plays, by its sealed number.
 fn scenario(turn: &Turn<'_>, verification: &Verification, row: &RecipientRow) -> Option<Scenario> {
-    let data_key = row.open_data_key(turn.keys)?;
-    let plain = open(&data_key, &verification.sealed_for(), row.data_key.root, &verification.sealed)?;
-    let private: Private = minicbor::decode(&plain).ok()?;
+    let private = verification.open_private(turn.keys, &row.data_key)?;
     Scenario::of(&Recipient::parse(&private.to).ok()?)
 }

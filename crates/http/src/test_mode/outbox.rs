@@ -9,12 +9,11 @@ use axum::response::Response;
 use countersign_core::command::RecipientIndex;
 use countersign_core::delivery::DeliveryState;
 use countersign_core::ids::{DeliveryId, VerificationId};
-use countersign_core::keys::{CodeInputs, open};
+use countersign_core::keys::CodeInputs;
 use countersign_core::routing::TEST_OUTBOX;
 use countersign_core::store::OutboxItem;
 use countersign_core::tenancy::{AdminChange, Project, Scope};
 use countersign_core::time::Timestamp;
-use countersign_core::verification::Private;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -118,10 +117,7 @@ fn arrived(item: &OutboxItem) -> bool {
 /// The message as it would have been sent; `None` when its person was erased.
 fn view(app: &App, project: &Project, item: &OutboxItem) -> Option<MessageView> {
     let (keys, row) = (&app.services.keys, &item.shown);
-    let data_key = item.recipient.open_data_key(keys)?;
-    let root = item.recipient.data_key.root;
-    let plain = zeroize::Zeroizing::new(open(&data_key, &row.sealed_for(), root, &row.sealed)?);
-    let private: Private = minicbor::decode(&plain).ok()?;
+    let private = row.open_private(keys, &item.recipient.data_key)?;
     let binding = row.binding.digest();
     let inputs = CodeInputs { generation: item.delivery.generation, ..row.code_inputs(&binding) };
     let code = keys.code(&inputs)?;

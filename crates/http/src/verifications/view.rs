@@ -4,8 +4,6 @@ use std::fmt;
 
 use countersign_core::command::Snapshot;
 use countersign_core::ids::VerificationId;
-use countersign_core::keys::open;
-use countersign_core::ledger::data_key_place;
 use countersign_core::time::Timestamp;
 use countersign_core::verification::{Channel, Private, Status, Verification};
 use serde::ser::SerializeMap as _;
@@ -183,14 +181,9 @@ fn to_view(row: &Verification, private: &Private, reveal: bool) -> ToView {
 
 /// The sealed part of a verification; empty when its person was erased or the root is not held here.
 pub(crate) fn open_private(app: &App, snapshot: &Snapshot) -> Private {
-    let opened = || {
-        let (recipient, wrapped) = snapshot.data_key.as_ref()?;
-        let row = &snapshot.verification;
-        let data_key = app.services.keys.unwrap(wrapped, &data_key_place(&row.tenant, recipient))?;
-        let plain = zeroize::Zeroizing::new(open(&data_key, &row.sealed_for(), wrapped.root, &row.sealed)?);
-        minicbor::decode(&plain).ok()
-    };
-    opened().unwrap_or_default()
+    let wrapped = snapshot.data_key.as_ref().map(|(_, wrapped)| wrapped);
+    let opened = wrapped.and_then(|wrapped| snapshot.verification.open_private(&app.services.keys, wrapped));
+    opened.unwrap_or_default()
 }
 
 /// The code of a verification, derived again.

@@ -19,7 +19,7 @@ pub(super) fn decode<T: for<'b> minicbor::Decode<'b, ()>>(body: &[u8]) -> Result
     minicbor::decode(body).map_err(|error| Failure::Corrupt(error.to_string()))
 }
 
-fn encode<T: minicbor::Encode<()>>(value: &T) -> Result<Vec<u8>, Failure> {
+pub(super) fn encode<T: minicbor::Encode<()>>(value: &T) -> Result<Vec<u8>, Failure> {
     minicbor::to_vec(value).map_err(|error| Failure::Corrupt(error.to_string()))
 }
 
@@ -27,7 +27,7 @@ fn encode<T: minicbor::Encode<()>>(value: &T) -> Result<Vec<u8>, Failure> {
 pub(super) struct SqliteRows<'a>(pub(super) &'a Connection);
 
 impl SqliteRows<'_> {
-    fn body<T: for<'b> minicbor::Decode<'b, ()>>(
+    pub(super) fn body<T: for<'b> minicbor::Decode<'b, ()>>(
         &self,
         sql: &str,
         params: impl rusqlite::Params,

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use countersign_core::batch::{Changes, Outcome, run};
 use countersign_core::command::{Job, Request};
-use countersign_core::ids::{KeyId, ProjectId};
 use countersign_core::keys::Keys;
 use countersign_core::limits;
 use countersign_core::store::{Retention, Unavailable};
 use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Project};
 use countersign_core::time::{Clock, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Failure;
 use super::housekeeping::{Checkpointer, retire};
-use super::rows::{SqliteRows, decode, write, write_delivery, write_entry};
+use super::rows::{SqliteRows, encode, write, write_delivery, write_entry};
 use crate::HandOver;
 use crate::load::{Rows as _, load};
 
@@ -217,9 +216,11 @@ fn administer(
     request: &AdminRequest,
     now: Timestamp,
 ) -> Result<(AdminAnswer, bool), Failure> {
-    let project = one(connection, "SELECT body FROM project WHERE id = ?1", request.change.project())?;
+    let rows = SqliteRows(connection);
+    let project =
+        rows.body("SELECT body FROM project WHERE id = ?1", [request.change.project().as_bytes()])?;
     let key = match request.change.key() {
-        Some(id) => one_key(connection, id)?,
+        Some(id) => rows.body("SELECT body FROM api_key WHERE id = ?1", [id.as_bytes()])?,
         None => None,
     };
     if let AdminChange::CreateKey(wanted) = &request.change
@@ -240,31 +241,20 @@ fn administer(
     Ok((answer, effects.entry.is_some()))
 }
 
-fn one(connection: &Connection, sql: &str, id: ProjectId) -> Result<Option<Project>, Failure> {
-    let body: Option<Vec<u8>> = connection.query_row(sql, [id.as_bytes()], |row| row.get(0)).optional()?;
-    body.map(|body| decode(&body)).transpose()
-}
-
-fn one_key(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>, Failure> {
-    let sql = "SELECT body FROM api_key WHERE id = ?1";
-    let body: Option<Vec<u8>> = connection.query_row(sql, [id.as_bytes()], |row| row.get(0)).optional()?;
-    body.map(|body| decode(&body)).transpose()
-}
-
 fn prefix_taken(connection: &Connection, prefix: &str) -> Result<bool, Failure> {
     let sql = "SELECT EXISTS (SELECT 1 FROM api_key WHERE prefix = ?1)";
     Ok(connection.query_row(sql, [prefix], |row| row.get(0))?)
 }
 
 fn put_project(connection: &Connection, project: &Project) -> Result<(), Failure> {
-    let body = minicbor::to_vec(project).map_err(|error| Failure::Corrupt(error.to_string()))?;
+    let body = encode(project)?;
     let sql = "INSERT OR REPLACE INTO project (id, body) VALUES (?1, ?2)";
     connection.execute(sql, params![project.id.as_bytes(), body])?;
     Ok(())
 }
 
 fn put_key(connection: &Connection, key: &ApiKey) -> Result<(), Failure> {
-    let body = minicbor::to_vec(key).map_err(|error| Failure::Corrupt(error.to_string()))?;
+    let body = encode(key)?;
     let sql = "INSERT INTO api_key (id, project, prefix, body) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT (id) DO UPDATE SET body = ?4";
     let project = key.tenant.project;
