@@ -8,9 +8,9 @@ use minicbor::{Decode, Encode};
 use crate::delivery::{Attempt, Delivery, DeliveryState};
 use crate::ids::{DeliveryId, ProofId, RecipientId, RequestId, VerificationId};
 use crate::journal::{Actor, Entry};
-use crate::keys::{CodeFormat, Digest, Keys, WrappedKey};
+use crate::keys::{CodeFormat, Digest, Keys, WrappedKey, sha256};
 use crate::ledger::RecipientRow;
-use crate::policy::Policy;
+use crate::policy::{Policy, Profile};
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
 use crate::routing::Routes;
@@ -191,6 +191,40 @@ pub enum Needs {
 }
 
 impl Request {
+    /// A command of the system itself: what a worker or a periodic task notes. It depends on no project's numbers.
+    #[must_use]
+    pub fn of_system(tenant: Tenant, entropy: Entropy, command: Command) -> Self {
+        Self {
+            tenant,
+            actor: Actor::System,
+            request_id: None,
+            policy: Arc::new(Policy::of(Profile::Standard)),
+            routes: Arc::default(),
+            limits_apply: false,
+            clock_ahead: Duration::ZERO,
+            ip_held_until: None,
+            entropy,
+            once: None,
+            command,
+        }
+    }
+
+    /// Ends a verification from the future when somebody accepts that the clock was set back. `random` is that of the
+    /// acceptance; the entry's id only has to differ from others.
+    #[must_use]
+    pub fn ending_future(tenant: Tenant, id: VerificationId, random: [u8; 10]) -> Self {
+        let mut entropy = Entropy { ids: [[0; 10]; 8], nonces: [[0; 12]; 2], data_key: [0; 32] };
+        let mixed = sha256(&[random.as_slice(), id.as_bytes()].concat());
+        entropy.ids[7].copy_from_slice(&mixed.0[..10]);
+        Self::of_system(tenant, entropy, Command::Expire(id))
+    }
+
+    /// The id of the recipient this request sees for the first time at `at`, the same when it is decided again.
+    #[must_use]
+    pub const fn recipient_id(&self, at: Timestamp) -> RecipientId {
+        RecipientId::new(at, self.entropy.ids[3])
+    }
+
     /// What the decision stands on, without I/O.
     #[must_use]
     pub fn root(&self) -> Root<'_> {

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::delivery::Fault;
 use crate::ids::{DeliveryId, EntryId, KeyId, RecipientId, RequestId, VerificationId};
-use crate::keys::{Digest, sha256};
+use crate::keys::{Digest, RootId, sha256};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::verification::{Block, Channel, Lane, Purpose, Report, Status};
@@ -106,6 +106,12 @@ pub enum Event {
     /// Recipients were read in the clear.
     #[n(13)]
     RecipientRevealed,
+    /// Somebody accepted that the clock was set back, by so many milliseconds.
+    #[n(14)]
+    ClockAccepted(#[n(0)] u64),
+    /// New rows are written under another root key from here on.
+    #[n(15)]
+    RootActivated(#[n(0)] RootId),
 }
 
 impl Event {
@@ -129,6 +135,8 @@ impl Event {
             Self::TestClockAdvanced(_) => "test_clock.advanced",
             Self::OutboxCleared => "test_outbox.cleared",
             Self::RecipientRevealed => "recipient.revealed",
+            Self::ClockAccepted(_) => "clock.accepted",
+            Self::RootActivated(_) => "root_key.activated",
         }
     }
 }
@@ -166,6 +174,22 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry about the store as a whole.
+    #[must_use]
+    pub fn of_store(event: Event, actor: Actor, at: Timestamp, random: [u8; 10]) -> Self {
+        Self {
+            id: EntryId::new(at, random),
+            tenant: Tenant::STORE,
+            at,
+            actor,
+            request: None,
+            recipient: None,
+            verification: None,
+            delivery: None,
+            event,
+        }
+    }
+
     /// The stored bytes: CBOR (RFC 8949) of the entry.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

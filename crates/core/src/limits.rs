@@ -20,6 +20,8 @@ pub const MAX_CONSECUTIVE_FAILURES: u16 = 100;
 pub const MAX_ATTEMPTS_KEPT: usize = 12;
 /// How long the node that created a delivery, or claimed it, may work on it alone.
 pub const LEASE: Duration = Duration::from_secs(30);
+/// How far the clock may step back without anybody being asked: NTP corrects less than this.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 /// How long an idempotency record lives.
 pub const IDEMPOTENCY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest `Idempotency-Key`, in bytes.

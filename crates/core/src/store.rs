@@ -8,11 +8,11 @@ use crate::batch::Outcome;
 use crate::command::{Job, Request, Snapshot};
 use crate::delivery::Delivery;
 use crate::ids::{ProjectId, VerificationId};
-use crate::journal::Entry;
+use crate::journal::{Actor, Entry};
 use crate::keys::Digest;
 use crate::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use crate::tenant::Tenant;
-use crate::time::Timestamp;
+use crate::time::{ClockWentBack, Timestamp};
 use crate::verification::{Channel, Purpose, Verification};
 
 /// An answer that comes later.
@@ -25,6 +25,8 @@ pub enum Unavailable {
     Storage(String),
     /// The queue is full.
     Overloaded,
+    /// The clock went back further than a correction explains; nothing is decided until somebody accepts it.
+    ClockWentBack(ClockWentBack),
     /// The node is going down.
     Closed,
     /// A decision failed in a way it never should.
@@ -36,6 +38,10 @@ impl fmt::Display for Unavailable {
         match self {
             Self::Storage(reason) => write!(f, "the storage cannot be used: {reason}"),
             Self::Overloaded => f.write_str("the queue of the storage is full"),
+            Self::ClockWentBack(ClockWentBack { by }) => write!(
+                f,
+                "the clock stands {by:?} behind the last commit; set it right, or run `countersign clock accept`"
+            ),
             Self::Closed => f.write_str("the server is going down"),
             Self::Internal => f.write_str("a decision failed unexpectedly"),
         }
@@ -152,8 +158,26 @@ pub trait Store: Send + Sync + 'static {
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue>;
     /// Removes at most `most` rows of each table that retention no longer keeps; how many went.
     fn retire(&self, keep: Retention, most: usize) -> Pending<'_, u64>;
+    /// At most `most` entries of the journal with numbers above `after`, in the order of their numbers.
+    fn journal(&self, after: u64, most: usize) -> Pending<'_, Vec<Numbered>>;
+    /// Whether this node is the one that runs the periodic tasks: expiry and retention.
+    fn leads(&self) -> bool;
+    /// Accepts that the clock was set back: what was started in its future ends, and time goes on from what it shows.
+    /// Answers by how far, or `None` when there was nothing to accept. `random` is the tail of the entry's id.
+    fn accept_clock(&self, actor: Actor, random: [u8; 10]) -> Pending<'_, Option<std::time::Duration>>;
     /// Whether the store can be written to now.
     fn ready(&self) -> Pending<'_, ()>;
+    /// Finishes what is queued and lets go of the storage. Later calls are refused.
+    fn close(&self) -> Pending<'_, ()>;
+}
+
+/// An entry of the journal with its number. Numbers begin at 1 and have no gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its place.
+    pub number: u64,
+    /// What it says.
+    pub entry: Entry,
 }
 
 /// Verifications to expire.

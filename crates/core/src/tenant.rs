@@ -45,6 +45,9 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// Stands in entries that concern no project but the store as a whole.
+    pub const STORE: Self = Self { project: ProjectId::from_bytes([0; 16]), mode: Mode::Live };
+
     /// Seventeen bytes that sort a tenant's rows together: the project's id and the mode.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 17] {

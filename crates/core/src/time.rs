@@ -95,6 +95,23 @@ impl Entropy {
     }
 }
 
+/// The clock stands further behind what was committed than a small correction explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockWentBack {
+    /// By how much.
+    pub by: Duration,
+}
+
+/// The instant of the next decision: what the clock shows, never behind the `last` committed instant.
+///
+/// # Errors
+/// When the clock is behind by more than [`crate::limits::CLOCK_TOLERANCE`]: then either the past or the present is
+/// wrong, and only a person can tell which.
+pub fn next_instant(last: Timestamp, clock: Timestamp) -> Result<Timestamp, ClockWentBack> {
+    let by = last.since(clock);
+    if by > crate::limits::CLOCK_TOLERANCE { Err(ClockWentBack { by }) } else { Ok(clock.max(last)) }
+}
+
 fn take(rest: &mut &[u8], into: &mut [u8]) {
     let (head, tail) = rest.split_at(into.len());
     into.copy_from_slice(head);
@@ -110,6 +127,19 @@ impl std::fmt::Debug for Entropy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CLOCK_TOLERANCE;
+
+    #[test]
+    fn a_small_step_back_is_waited_out_and_a_large_one_refused() {
+        let last = Timestamp::from_millis(60_000);
+        let at = |behind| next_instant(last, last.minus(behind));
+        let milli = Duration::from_millis(1);
+        assert_eq!(next_instant(last, last.plus(milli)), Ok(last.plus(milli)));
+        for behind in [Duration::ZERO, CLOCK_TOLERANCE - milli, CLOCK_TOLERANCE] {
+            assert_eq!(at(behind), Ok(last));
+        }
+        assert_eq!(at(CLOCK_TOLERANCE + milli), Err(ClockWentBack { by: CLOCK_TOLERANCE + milli }));
+    }
 
     #[test]
     fn arithmetic_saturates_and_never_goes_negative() {

@@ -7,6 +7,7 @@ pub use crate::binding::{Binding, Transaction};
 use crate::ids::{RecipientId, VerificationId};
 use crate::keys::{CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor, WrappedKey, open};
 use crate::ledger::data_key_place;
+use crate::limits;
 use crate::recipient::{Country, RecipientKind};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
@@ -247,10 +248,12 @@ named!(
 );
 
 impl Verification {
-    /// Where it stands at `now`: a pending one whose time ran out is expired, written down or not.
+    /// Where it stands at `now`: a pending one whose time ran out is expired, written down or not. So is one from the
+    /// future, which was made before somebody accepted that the clock was set back: it must not live longer by that.
     #[must_use]
     pub fn status_at(&self, now: Timestamp) -> Status {
-        if self.status == Status::Pending && now >= self.expires_at { Status::Expired } else { self.status }
+        let over = now >= self.expires_at || self.id.created_at() > now.plus(limits::CLOCK_TOLERANCE);
+        if self.status == Status::Pending && over { Status::Expired } else { self.status }
     }
 
     /// Codes that may still be checked.

@@ -76,7 +76,7 @@ impl Opened {
     /// Folds everything into the file and closes it.
     pub(crate) async fn close(self) {
         let Self { store, jobs: _, _alone } = self;
-        close(store).await;
+        close(store.as_ref()).await;
     }
 }
 
@@ -184,7 +184,7 @@ where
     if served.is_err() || worked.is_err() {
         tracing::warn!("the deadline passed; messages in flight are sent again by the next start");
     }
-    close(store).await;
+    close(store.as_ref()).await;
     tracing::info!("stopped");
     ended
 }
@@ -200,9 +200,9 @@ fn warm_up() {
     });
 }
 
-async fn close(store: Arc<SqliteStore>) {
-    if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
-        tracing::error!("the store could not be closed in order");
+async fn close(store: &dyn Store) {
+    if let Err(error) = store.close().await {
+        tracing::error!(%error, "the store could not be closed in order");
     }
 }
 

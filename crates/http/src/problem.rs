@@ -171,6 +171,10 @@ impl From<Unavailable> for Problem {
                 tracing::error!(reason, "the storage gave no answer");
                 Self::plain(ErrorCode::StorageUnavailable)
             }
+            Unavailable::ClockWentBack(_) => {
+                tracing::error!(%why, "nothing is decided");
+                Self::new(ErrorCode::StorageUnavailable, "The server's clock is wrong. Nothing was changed.")
+            }
             Unavailable::Closed => Self::new(ErrorCode::StorageUnavailable, "The server is going down."),
             Unavailable::Overloaded => Self::plain(ErrorCode::Overloaded),
             Unavailable::Internal => Self::plain(ErrorCode::InternalError),

@@ -1,6 +1,7 @@
 //! The router against a store that knows two keys and nothing else: what is refused before any rule is asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -8,11 +9,12 @@ use axum::response::Response;
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Answer, Job, RecipientIndex};
 use countersign_core::ids::{KeyId, ProjectId, VerificationId};
+use countersign_core::journal::Actor;
 use countersign_core::keys::{Root, RootId, RootState, sha256};
 use countersign_core::policy::Profile;
 use countersign_core::refusal::Refusal;
 use countersign_core::store::{
-    Filter, History, KeyRecord, OutboxItem, Overdue, Page, Pending, Retention, Shown, Unavailable,
+    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Unavailable,
 };
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, KeyKind, KeySecret, Scope};
 use countersign_core::tenant::{Mode, Tenant};
@@ -129,6 +131,18 @@ impl Store for Reached {
     }
     fn retire(&self, _: Retention, _: usize) -> Pending<'_, u64> {
         ready(0)
+    }
+    fn journal(&self, _: u64, _: usize) -> Pending<'_, Vec<Numbered>> {
+        ready(Vec::new())
+    }
+    fn leads(&self) -> bool {
+        true
+    }
+    fn accept_clock(&self, _: Actor, _: [u8; 10]) -> Pending<'_, Option<Duration>> {
+        ready(None)
+    }
+    fn close(&self) -> Pending<'_, ()> {
+        ready(())
     }
     fn ready(&self) -> Pending<'_, ()> {
         Box::pin(async { Err(Unavailable::Storage("the disk is full".into())) })

@@ -5,6 +5,7 @@
 
 mod load;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 use std::sync::Arc;

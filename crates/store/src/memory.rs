@@ -8,17 +8,18 @@ use countersign_core::batch::{Changes, Outcome, run};
 use countersign_core::command::{Job, RecipientIndex, Recorded, Request};
 use countersign_core::delivery::Delivery;
 use countersign_core::ids::{DeliveryId, KeyId, ProjectId, RecipientId, VerificationId};
-use countersign_core::journal::Entry;
+use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::{Digest, Keys};
 use countersign_core::ledger::RecipientRow;
 use countersign_core::limits;
 use countersign_core::store::{
-    Filter, History, KeyRecord, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store, Unavailable,
+    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
+    Unavailable,
 };
 use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Project};
 use countersign_core::tenant::{Mode, Tenant};
-use countersign_core::time::{Clock, Timestamp};
-use countersign_core::verification::Verification;
+use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
+use countersign_core::verification::{Status, Verification};
 
 use crate::HandOver;
 use crate::load::{Rows, load};
@@ -90,17 +91,24 @@ impl MemoryStore {
 
     /// The whole journal, oldest first.
     #[must_use]
-    pub fn journal(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<Entry> {
         self.tables.lock().map(|tables| tables.journal.clone()).unwrap_or_default()
     }
 
     fn with<T: Send + 'static>(&self, act: impl FnOnce(&mut Tables, Timestamp) -> T) -> Pending<'static, T> {
         let done = self.tables.lock().map_err(|_| Unavailable::Internal).map(|mut tables| {
-            let now = self.clock.now().max(tables.last);
+            let now = next_instant(tables.last, self.clock.now()).map_err(Unavailable::ClockWentBack)?;
             tables.last = now;
-            act(&mut tables, now)
+            Ok(act(&mut tables, now))
         });
-        Box::pin(std::future::ready(done))
+        Box::pin(std::future::ready(done.flatten()))
+    }
+
+    /// Looks at the tables as they are, whatever the clock shows.
+    fn look<T: Send + 'static>(&self, look: impl FnOnce(&mut Tables, Timestamp) -> T) -> Pending<'static, T> {
+        let clock = self.clock.now();
+        let seen = self.tables.lock().map_err(|_| Unavailable::Internal);
+        Box::pin(std::future::ready(seen.map(|mut tables| look(&mut tables, clock))))
     }
 }
 
@@ -181,6 +189,26 @@ impl Tables {
         }
         self.journal.extend(effects.entry);
         answer
+    }
+
+    fn accept_clock(
+        &mut self,
+        clock: Timestamp,
+        actor: Actor,
+        random: [u8; 10],
+        keys: &Keys,
+    ) -> Option<Duration> {
+        let ClockWentBack { by } = next_instant(self.last, clock).err()?;
+        let later = |row: &&Verification| row.status == Status::Pending && row.id.created_at() > clock;
+        let later: Vec<_> =
+            self.verifications.values().filter(later).map(|row| (row.tenant, row.id)).collect();
+        for (tenant, id) in later {
+            let _ = self.decide(&Request::ending_future(tenant, id, random), clock, keys);
+        }
+        let event = Event::ClockAccepted(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+        self.journal.push(Entry::of_store(event, actor, clock, random));
+        self.last = clock;
+        Some(by)
     }
 
     fn retire(&mut self, keep: Retention, most: usize, now: Timestamp) -> u64 {
@@ -318,5 +346,24 @@ impl Store for MemoryStore {
 
     fn ready(&self) -> Pending<'_, ()> {
         self.with(|_, _| ())
+    }
+
+    fn journal(&self, after: u64, most: usize) -> Pending<'_, Vec<Numbered>> {
+        self.look(move |tables, _| {
+            let numbered = (1..).zip(&tables.journal).skip_while(|(number, _)| *number <= after).take(most);
+            numbered.map(|(number, entry)| Numbered { number, entry: entry.clone() }).collect()
+        })
+    }
+
+    fn leads(&self) -> bool {
+        true
+    }
+
+    fn accept_clock(&self, actor: Actor, random: [u8; 10]) -> Pending<'_, Option<Duration>> {
+        self.look(|tables, clock| tables.accept_clock(clock, actor, random, &self.keys))
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        self.look(|_, _| ())
     }
 }

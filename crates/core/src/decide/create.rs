@@ -3,7 +3,7 @@
 use super::Turn;
 use crate::command::{Answer, Create, Effects};
 use crate::delivery::{Delivery, DeliveryState};
-use crate::ids::{DeliveryId, RecipientId, VerificationId};
+use crate::ids::{DeliveryId, VerificationId};
 use crate::journal::Event;
 use crate::keys::seal;
 use crate::ledger::{Held, Recent, RecipientRow, Send, data_key_place};
@@ -96,7 +96,7 @@ fn held(turn: &Turn<'_>, create: &Create, channel: Channel, row: &RecipientRow) 
 
 /// The ledger row of a recipient seen for the first time.
 fn new_row(turn: &Turn<'_>, create: &Create) -> Option<RecipientRow> {
-    let id = RecipientId::new(turn.committed_at, turn.request.entropy.ids[3]);
+    let id = turn.ledger.reserved.unwrap_or_else(|| turn.request.recipient_id(turn.committed_at));
     let place = data_key_place(&turn.request.tenant, &id);
     let entropy = &turn.request.entropy;
     Some(RecipientRow {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::command::{Answer, Command, Effects, Request, Snapshot};
 use crate::delivery::Delivery;
-use crate::ids::{DeliveryId, EntryId, VerificationId};
+use crate::ids::{DeliveryId, EntryId, RecipientId, VerificationId};
 use crate::journal::{Entry, Event};
 use crate::keys::Keys;
 use crate::ledger::RecipientRow;
@@ -22,6 +22,8 @@ use crate::verification::{Channel, Report, Status, Verification};
 /// What a decision stands on: one recipient, and those of its rows the command needs.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
+    /// The id an engine reserved for a recipient it has no row of; `None` leaves it to the decision.
+    pub reserved: Option<RecipientId>,
     /// The row; `None` before the first verification of a recipient.
     pub recipient: Option<RecipientRow>,
     /// The named verification, and the open or recent ones when needed.
@@ -165,7 +167,7 @@ fn cancel(turn: &Turn<'_>, id: VerificationId) -> (Effects, Answer) {
 
 fn expire(turn: &Turn<'_>, id: VerificationId) -> (Effects, Answer) {
     let Some((verification, mut row)) = turn.find(id) else { return not_found() };
-    if verification.status != Status::Pending || turn.now < verification.expires_at {
+    if verification.status != Status::Pending || verification.status_at(turn.now) == Status::Pending {
         return turn.refuse(Refusal::StateConflict, &verification, &row);
     }
     end_alone(turn, verification, &mut row, Status::Expired)

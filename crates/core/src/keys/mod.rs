@@ -3,15 +3,18 @@
 //! `docs/formats.md` freezes the bytes of every derivation here; `formats_tests.rs` holds the vectors.
 
 mod code;
+mod quorum;
 mod seal;
 #[cfg(test)]
 mod tests;
 
 pub use code::{Alphabet, Code, CodeFormat, CodeInputs, Malformed, normalise};
+pub use quorum::{NodeRing, next_active};
 pub use seal::{SealedFor, WrappedKey, open, seal};
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use aws_lc_rs::{digest, hkdf, hmac};
 use minicbor::{Decode, Encode};
@@ -163,7 +166,8 @@ pub struct RootKeys {
 /// All keys a running node works with: the subkeys of each root, and the epoch of the store it opened.
 pub struct Keys {
     epoch: [u8; 16],
-    active: RootId,
+    /// The only thing here that changes: the ring's choice, or that of all nodes of a store together.
+    active: AtomicU16,
     roots: BTreeMap<RootId, RootKeys>,
 }
 
@@ -183,18 +187,28 @@ impl Keys {
                 return Err(RingError::SameNumber(root.id));
             }
         }
-        Ok(Self { epoch, active: first.id, roots: derived })
+        Ok(Self { epoch, active: AtomicU16::new(first.id.0), roots: derived })
     }
 
     /// The root new rows are written under.
     #[must_use]
     pub fn active(&self) -> RootId {
-        self.active
+        RootId(self.active.load(Ordering::Acquire))
+    }
+
+    /// Writes new rows under `root` from here on. False, and nothing changes, when these keys lack it.
+    pub fn activate(&self, root: RootId) -> bool {
+        let held = self.roots.contains_key(&root);
+        if held {
+            self.active.store(root.0, Ordering::Release);
+        }
+        held
     }
 
     /// The numbers of all roots, the active one first.
     pub fn root_ids(&self) -> impl Iterator<Item = RootId> {
-        std::iter::once(self.active).chain(self.roots.keys().copied().filter(|id| *id != self.active))
+        let active = self.active();
+        std::iter::once(active).chain(self.roots.keys().copied().filter(move |id| *id != active))
     }
 
     /// The epoch of the store these keys belong to.
@@ -236,9 +250,10 @@ impl Keys {
     /// Wraps a recipient's data key for the row it belongs to.
     #[must_use]
     pub fn wrap(&self, data_key: &[u8; 32], nonce: [u8; 12], place: &SealedFor<'_>) -> Option<WrappedKey> {
-        let keys = self.root(self.active)?;
-        let bytes = seal(&keys.wrap, nonce, place, self.active, data_key)?;
-        Some(WrappedKey { root: self.active, bytes })
+        let active = self.active();
+        let keys = self.root(active)?;
+        let bytes = seal(&keys.wrap, nonce, place, active, data_key)?;
+        Some(WrappedKey { root: active, bytes })
     }
 
     /// Opens a wrapped data key; `None` when the root is unknown or the bytes were moved or changed.
@@ -252,7 +267,7 @@ impl Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({} roots, active {}, ***)", self.roots.len(), self.active)
+        write!(f, "Keys({} roots, active {}, ***)", self.roots.len(), self.active())
     }
 }
 

@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use countersign_core::command::{Command, Request};
 use countersign_core::ids::VerificationId;
-use countersign_core::journal::Actor;
 use countersign_core::limits::MAX_LIFETIME;
-use countersign_core::policy::{Policy, Profile};
-use countersign_core::routing::Routes;
 use countersign_core::store::{Overdue, Retention, Store, Unavailable};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock as _, Entropy};
@@ -79,19 +76,7 @@ async fn expire_from(store: &SqliteStore, mut cursor: VerificationId) -> Result<
 }
 
 fn expiry(tenant: Tenant, id: VerificationId) -> Request {
-    Request {
-        tenant,
-        actor: Actor::System,
-        request_id: None,
-        policy: Arc::new(Policy::of(Profile::Standard)),
-        routes: Arc::new(Routes::default()),
-        limits_apply: false,
-        clock_ahead: Duration::ZERO,
-        ip_held_until: None,
-        entropy: Entropy::draw(&SystemEntropy),
-        once: None,
-        command: Command::Expire(id),
-    }
+    Request::of_system(tenant, Entropy::draw(&SystemEntropy), Command::Expire(id))
 }
 
 async fn retire(store: Arc<SqliteStore>, keep: Retention, mut stopped: watch::Receiver<bool>) {

@@ -123,6 +123,8 @@ fn data(event: &Event) -> Value {
         Event::DeliveryFailed(fault) => json!({ "fault": fault.as_str() }),
         Event::KeyCreated(id) | Event::KeyRevoked(id) => json!({ "api_key": id.to_string() }),
         Event::TestClockAdvanced(seconds) => json!({ "seconds": seconds }),
+        Event::ClockAccepted(by) => json!({ "back_by_ms": by }),
+        Event::RootActivated(root) => json!({ "root": root.to_string() }),
         Event::Approved | Event::ProjectCreated | Event::OutboxCleared | Event::RecipientRevealed => {
             json!({})
         }

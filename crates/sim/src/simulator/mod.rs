@@ -16,9 +16,10 @@ use std::time::Duration;
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Answer, Request};
 use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::limits::CLOCK_TOLERANCE;
 use countersign_core::policy::{Policy, Profile};
 use countersign_core::refusal::Refusal;
-use countersign_core::store::Store as _;
+use countersign_core::store::{Store as _, Unavailable};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Clock as _, Timestamp};
 use countersign_core::verification::{Report as Said, Status};
@@ -108,7 +109,14 @@ impl World {
     /// Submits a request and holds the journal against what changed (invariant 6).
     fn submit(&mut self, request: Request) -> Result<Outcome, String> {
         self.seen = self.seen.max(self.clock.now());
-        let (before, written) = (self.states(), self.store.journal().len());
+        if self.seen.since(self.clock.now()) > CLOCK_TOLERANCE {
+            let refused = now(self.store.submit(request.clone()));
+            if !matches!(refused, Err(Unavailable::ClockWentBack(_))) {
+                return Err(format!("a clock far behind the last commit was believed: {refused:?}"));
+            }
+            self.clock.set(self.seen);
+        }
+        let (before, written) = (self.states(), self.store.entries().len());
         let outcome = now(self.store.submit(request.clone())).map_err(|error| error.to_string())?;
         let mut after = self.states();
         if let (Answer::Done(snapshot), false) = (&outcome.answer, outcome.replayed) {
@@ -118,7 +126,7 @@ impl World {
         }
         let changed: Vec<_> =
             after.iter().filter(|(id, state)| before.get(*id) != Some(*state)).map(|(id, _)| *id).collect();
-        let journal = self.store.journal();
+        let journal = self.store.entries();
         let mut entries: Vec<_> = journal[written..].iter().filter_map(|entry| entry.verification).collect();
         entries.sort();
         if entries != changed || journal.len() - written != changed.len() {

@@ -99,15 +99,8 @@ pub(super) fn retire(
 /// Verifications and deliveries are in the order of their ids, so the old ones of a tenant lie at its front.
 fn retire_verifications(connection: &Connection, before: Timestamp, most: i64) -> Result<usize, Failure> {
     let bound = VerificationId::new(before, [0; 10]);
-    let mut projects = connection.prepare_cached("SELECT id FROM project")?;
-    let projects = projects.query_map([], |row| row.get(0))?.collect::<Result<Vec<[u8; 16]>, _>>()?;
-    let of_both_modes = |id| {
-        let project = ProjectId::from_bytes(id);
-        [Mode::Test, Mode::Live].map(|mode| Tenant { project, mode }.to_bytes())
-    };
-    let tenants = projects.into_iter().flat_map(of_both_modes);
     let mut gone = 0;
-    for tenant in tenants {
+    for tenant in tenants(connection)?.into_iter().map(Tenant::to_bytes) {
         for table in ["delivery", "verification"] {
             let sql = format!(
                 "DELETE FROM {table} WHERE (tenant, id) IN
@@ -117,4 +110,15 @@ fn retire_verifications(connection: &Connection, before: Timestamp, most: i64) -
         }
     }
     Ok(gone)
+}
+
+/// Every project in both modes.
+pub(super) fn tenants(connection: &Connection) -> Result<Vec<Tenant>, Failure> {
+    let mut projects = connection.prepare_cached("SELECT id FROM project")?;
+    let projects = projects.query_map([], |row| row.get(0))?.collect::<Result<Vec<[u8; 16]>, _>>()?;
+    let of_both_modes = |id| {
+        let project = ProjectId::from_bytes(id);
+        [Mode::Test, Mode::Live].map(|mode| Tenant { project, mode })
+    };
+    Ok(projects.into_iter().flat_map(of_both_modes).collect())
 }

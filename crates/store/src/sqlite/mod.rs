@@ -10,17 +10,20 @@ mod writer;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Job, RecipientIndex, Request};
 use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root};
 use countersign_core::store::{
-    Filter, History, KeyRecord, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store, Unavailable,
+    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
+    Unavailable,
 };
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use countersign_core::tenant::Tenant;
-use countersign_core::time::{Clock, EntropySource, Timestamp};
+use countersign_core::time::{Clock, ClockWentBack, EntropySource, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -52,6 +55,8 @@ pub enum Failure {
     TooOld(String),
     /// The key ring does not belong to this database.
     WrongRing(String),
+    /// The clock is too far behind the last commit.
+    ClockWentBack(ClockWentBack),
 }
 
 impl fmt::Display for Failure {
@@ -62,6 +67,7 @@ impl fmt::Display for Failure {
             Self::Migration(reason) => write!(f, "the schema could not be brought up to date: {reason}"),
             Self::TooOld(version) => write!(f, "SQLite {version} is linked; 3.51.3 or later is needed"),
             Self::WrongRing(reason) => f.write_str(reason),
+            Self::ClockWentBack(back) => write!(f, "{}", Unavailable::ClockWentBack(*back)),
         }
     }
 }
@@ -82,7 +88,10 @@ impl From<rusqlite::types::FromSqlError> for Failure {
 
 impl From<Failure> for Unavailable {
     fn from(failure: Failure) -> Self {
-        Self::Storage(failure.to_string())
+        match failure {
+            Failure::ClockWentBack(back) => Self::ClockWentBack(back),
+            other => Self::Storage(other.to_string()),
+        }
     }
 }
 
@@ -152,11 +161,14 @@ impl SqliteStore {
     }
 
     /// Finishes what is queued, folds the WAL into the file and closes it. Later commands are refused.
-    pub fn close(&self) {
+    fn finish(&self) -> impl FnOnce() + Send + 'static {
         drop(self.queue.lock().map(|mut queue| queue.take()));
         let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
-        if writer.is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!(path = %self.path.display(), "the writer of the store ended badly");
+        let path = self.path.clone();
+        move || {
+            if writer.is_some_and(|writer| writer.join().is_err()) {
+                tracing::error!(path = %path.display(), "the writer of the store ended badly");
+            }
         }
     }
 
@@ -181,7 +193,7 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.close();
+        self.finish()();
     }
 }
 
@@ -211,7 +223,7 @@ fn make_private(path: &Path) {
 fn connect(path: &Path, cache_mib: i32) -> Result<Connection, Failure> {
     let connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -321,5 +333,23 @@ impl Store for SqliteStore {
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {
         self.readers.run(move |reading| reading.overdue(after, most))
+    }
+
+    fn journal(&self, after: u64, most: usize) -> Pending<'_, Vec<Numbered>> {
+        self.readers.run(move |reading| reading.journal(after, most))
+    }
+
+    /// The file has one server.
+    fn leads(&self) -> bool {
+        true
+    }
+
+    fn accept_clock(&self, actor: Actor, random: [u8; 10]) -> Pending<'_, Option<Duration>> {
+        self.send(|answer| Work::AcceptClock(actor, random, answer))
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        let finish = self.finish();
+        Box::pin(async { tokio::task::spawn_blocking(finish).await.map_err(|_| Unavailable::Internal) })
     }
 }

@@ -8,7 +8,7 @@ use countersign_core::command::RecipientIndex;
 use countersign_core::ids::VerificationId;
 use countersign_core::limits;
 use countersign_core::store::{
-    Filter, History, KeyRecord, OutboxItem, Overdue, Page, Pending, Shown, Unavailable,
+    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Shown, Unavailable,
 };
 use countersign_core::tenancy::{ApiKey, Project};
 use countersign_core::tenant::{Mode, Tenant};
@@ -16,7 +16,7 @@ use countersign_core::time::{Clock, Timestamp};
 use countersign_core::verification::Verification;
 use rusqlite::{Connection, params};
 
-use super::rows::SqliteRows;
+use super::rows::{SqliteRows, decode};
 use super::{Failure, connect};
 use crate::load::Rows as _;
 
@@ -212,6 +212,18 @@ impl Reading<'_> {
         let sql = "SELECT body FROM project WHERE id = ?1";
         let projects: Vec<Project> = self.rows.bodies(sql, [key.tenant.project.as_bytes()])?;
         Ok(projects.into_iter().next().map(|project| KeyRecord { key, project }))
+    }
+
+    pub(super) fn journal(&mut self, after: u64, most: usize) -> Result<Vec<Numbered>, Failure> {
+        let sql = "SELECT seq, body FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        let mut statement = self.rows.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params![after as i64, most as i64])?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            let number = row.get::<_, i64>(0)? as u64;
+            entries.push(Numbered { number, entry: decode(row.get_ref(1)?.as_blob()?)? });
+        }
+        Ok(entries)
     }
 
     /// Pending verifications that were made long enough ago that an ordinary code has run out. Codes that live longer

@@ -1,19 +1,24 @@
 //! The writer thread: takes all commands that wait, decides them in one transaction, commits once, answers each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
 use countersign_core::command::{Job, Request};
+use countersign_core::ids::VerificationId;
+use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::Keys;
 use countersign_core::limits;
 use countersign_core::store::{Retention, Unavailable};
 use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Project};
-use countersign_core::time::{Clock, Timestamp};
+use countersign_core::tenant::Tenant;
+use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
+use countersign_core::verification::{Status, Verification};
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Failure;
-use super::housekeeping::{Checkpointer, retire};
+use super::housekeeping::{Checkpointer, retire, tenants};
 use super::rows::{SqliteRows, encode, write, write_delivery, write_entry};
 use crate::HandOver;
 use crate::load::{Rows as _, load};
@@ -31,6 +36,7 @@ pub(super) enum Work {
     Administer(Box<AdminRequest>, Reply<AdminAnswer>),
     Claim(usize, Reply<Vec<Job>>),
     Retire(Retention, usize, Reply<u64>),
+    AcceptClock(Actor, [u8; 10], Reply<Option<Duration>>),
     Probe(Reply<()>),
     /// Does something to the writer's own connection: fills the disk, holds the writer up.
     #[cfg(test)]
@@ -119,13 +125,8 @@ impl Writer {
 
     fn decide(&mut self, requests: &[&Request]) -> Result<(Outcomes, Vec<Job>), Failure> {
         let keys = Arc::clone(&self.outside.keys);
-        let (outcomes, changes) = self.transact(|connection, now| {
-            let loaded = load(&mut SqliteRows(connection), requests, now)?;
-            let (outcomes, changes) = run(requests, loaded, &keys);
-            write(connection, &changes)?;
-            let changed = !changes.is_empty();
-            Ok(((outcomes, changes), changed))
-        })?;
+        let (outcomes, changes) =
+            self.transact(|connection, now| decide_at(connection, requests, now, &keys))?;
         let Changes { jobs, .. } = changes;
         Ok((outcomes, jobs))
     }
@@ -138,9 +139,17 @@ impl Writer {
         body: impl FnOnce(&Connection, Timestamp) -> Result<(T, bool), Failure>,
     ) -> Result<T, Failure> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let now = self.outside.clock.now().max(self.outside.last);
-        self.outside.last = now;
-        let ended = body(&self.connection, now).and_then(|(value, changed)| {
+        let now = next_instant(self.outside.last, self.outside.clock.now());
+        let ended = now.map_err(Failure::ClockWentBack).and_then(|now| {
+            self.outside.last = now;
+            body(&self.connection, now)
+        });
+        self.end(ended)
+    }
+
+    /// Ends a transaction as its body says.
+    fn end<T>(&self, ended: Result<(T, bool), Failure>) -> Result<T, Failure> {
+        let ended = ended.and_then(|(value, changed)| {
             self.connection.execute_batch(if changed { "COMMIT" } else { "ROLLBACK" })?;
             Ok(value)
         });
@@ -155,6 +164,25 @@ impl Writer {
                 Err(failure)
             }
         }
+    }
+
+    /// See [`countersign_core::store::Store::accept_clock`]. What is from the future ends first, still under the old
+    /// refusal: cut off in between, nothing of it can come back to life.
+    fn accept_clock(&mut self, actor: Actor, random: [u8; 10]) -> Result<Option<Duration>, Failure> {
+        let clock = self.outside.clock.now();
+        let Err(ClockWentBack { by }) = next_instant(self.outside.last, clock) else { return Ok(None) };
+        let keys = Arc::clone(&self.outside.keys);
+        for (tenant, id) in pending_after(&self.connection, clock)? {
+            let request = Request::ending_future(tenant, id, random);
+            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            self.end(decide_at(&self.connection, &[&request], clock, &keys))?;
+        }
+        let event = Event::ClockAccepted(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let written = write_entry(&self.connection, &Entry::of_store(event, actor, clock, random));
+        self.end(written.map(|()| ((), true)))?;
+        self.outside.last = clock;
+        Ok(Some(by))
     }
 
     fn single(&mut self, work: Work) {
@@ -175,6 +203,10 @@ impl Writer {
                 });
                 let _ = reply.send(gone.map_err(Unavailable::from));
             }
+            Work::AcceptClock(actor, random, reply) => {
+                let accepted = self.accept_clock(actor, random);
+                let _ = reply.send(accepted.map_err(Unavailable::from));
+            }
             Work::Probe(reply) => {
                 let written = self.transact(|connection, now| {
                     SqliteRows(connection).set_meta("probe", &now.millis().to_be_bytes())?;
@@ -191,13 +223,48 @@ impl Writer {
     }
 }
 
+/// What a batch came to, and whether it changed something.
+type Decided = ((Outcomes, Changes), bool);
+
+fn decide_at(
+    connection: &Connection,
+    requests: &[&Request],
+    now: Timestamp,
+    keys: &Keys,
+) -> Result<Decided, Failure> {
+    let loaded = load(&mut SqliteRows(connection), requests, now)?;
+    let (outcomes, changes) = run(requests, loaded, keys);
+    write(connection, &changes)?;
+    let changed = !changes.is_empty();
+    Ok(((outcomes, changes), changed))
+}
+
+/// Pending verifications whose ids are later than `clock`.
+fn pending_after(
+    connection: &Connection,
+    clock: Timestamp,
+) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
+    let sql = "SELECT body FROM verification WHERE tenant = ?1 AND id > ?2 ORDER BY id";
+    let rows = SqliteRows(connection);
+    let after = VerificationId::new(clock, [0xff; 10]);
+    let mut found = Vec::new();
+    for tenant in tenants(connection)? {
+        let later: Vec<Verification> = rows.bodies(sql, params![tenant.to_bytes(), after.as_bytes()])?;
+        let pending = later.into_iter().filter(|row| row.status == Status::Pending);
+        found.extend(pending.map(|row| (tenant, row.id)));
+    }
+    Ok(found)
+}
+
 /// Whether the storage as a whole refuses, so that trying commands one by one is of no use.
 fn unusable(failure: &Failure) -> bool {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, FileLockingProtocolFailed, NotADatabase,
         ReadOnly, SystemIoFailure,
     };
-    let Failure::Sqlite(rusqlite::Error::SqliteFailure(error, _)) = failure else { return false };
+    let Failure::Sqlite(rusqlite::Error::SqliteFailure(error, _)) = failure else {
+        return matches!(failure, Failure::ClockWentBack(_));
+    };
     matches!(
         error.code,
         CannotOpen

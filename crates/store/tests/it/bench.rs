@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Answer, Job, Request, Snapshot};
 use countersign_core::ids::VerificationId;
+use countersign_core::journal::Entry;
 use countersign_core::store::{Shown, Store};
 use countersign_core::tenancy::{AdminAnswer, AdminChange};
 use countersign_core::verification::Verification;
@@ -92,6 +93,12 @@ impl Bench {
 
     pub(crate) async fn administer(&self, change: AdminChange) -> AdminAnswer {
         self.store.administer(self.requests.admin(change)).await.unwrap()
+    }
+
+    /// The whole journal, oldest first.
+    pub(crate) async fn journal(&self) -> Vec<Entry> {
+        let numbered = self.store.journal(0, 10_000).await.unwrap();
+        numbered.into_iter().map(|numbered| numbered.entry).collect()
     }
 
     /// What was handed over since the last call.

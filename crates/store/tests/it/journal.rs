@@ -1,21 +1,17 @@
-//! The memory engine shows its whole journal: one entry per state change, and none for what changed nothing.
+//! The journal: one entry per state change, and none for what changed nothing; numbered without gaps.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::command::Command;
 use countersign_core::delivery::DeliveryState;
-use countersign_core::store::Store as _;
+use countersign_core::store::Numbered;
 use countersign_core::tenancy::AdminChange;
 use countersign_core::verification::{Purpose, Report};
-use countersign_sim::{FakeClock, Requests, test_keys};
-use countersign_store::memory::MemoryStore;
 
-#[tokio::test]
-async fn one_entry_per_state_change() {
-    let clock = Arc::new(FakeClock::default());
-    let store = MemoryStore::new(clock.clone(), test_keys(), Arc::new(|_| ()));
-    let requests = Requests::new(test_keys(), 1);
+use crate::bench::Bench;
+
+pub(crate) async fn one_entry_per_state_change(bench: &Bench) {
+    let (store, requests) = (&bench.store, &bench.requests);
     let start = |subject: &str| {
         requests.create_with("ann@example.com", |create| {
             create.private.subject = Some(subject.to_owned());
@@ -40,11 +36,11 @@ async fn one_entry_per_state_change() {
         requests.of(Command::Cancel(row.id)),
     ];
     for command in commands {
-        clock.advance(Duration::from_secs(1));
+        bench.clock.advance(Duration::from_secs(1));
         store.submit(command).await.unwrap();
     }
     store.claim(10).await.unwrap();
-    let journal = store.journal();
+    let journal = bench.journal().await;
     let told: Vec<_> = journal.iter().map(|entry| entry.event.name()).collect();
     let expected = [
         "project.created",
@@ -61,4 +57,20 @@ async fn one_entry_per_state_change() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), journal.len(), "every entry has an id of its own");
+}
+
+pub(crate) async fn entries_are_numbered_from_one_without_gaps(bench: &Bench) {
+    let starts =
+        (0..40).map(|n| bench.store.submit(bench.requests.create(&format!("person{n}@example.com"))));
+    for start in starts.collect::<Vec<_>>() {
+        start.await.unwrap();
+    }
+    assert_eq!(bench.journal().await.len(), 40);
+    let numbers = |entries: Vec<Numbered>| entries.iter().map(|entry| entry.number).collect::<Vec<_>>();
+    assert_eq!(numbers(bench.store.journal(0, 100).await.unwrap()), Vec::from_iter(1..=40));
+    assert_eq!(numbers(bench.store.journal(7, 3).await.unwrap()), [8, 9, 10]);
+    assert_eq!(numbers(bench.store.journal(40, 3).await.unwrap()), [0; 0]);
+    bench.begin("late@example.com").await;
+    bench.journal().await;
+    assert_eq!(numbers(bench.store.journal(39, 100).await.unwrap()), [40, 41]);
 }

@@ -42,6 +42,7 @@ conformance! {
         the_outbox_shows_the_latest_deliveries_first,
         a_foreign_tenant_sees_and_changes_nothing,
         time_never_goes_back,
+        a_clock_set_back_refuses_until_it_is_accepted,
     }
     lists {
         pages_follow_the_cursor_to_the_end,
@@ -56,6 +57,10 @@ conformance! {
         an_approval_is_told_again_and_approves_once,
         a_key_is_free_again_after_a_day,
         a_start_that_changed_nothing_is_not_kept,
+    }
+    journal {
+        one_entry_per_state_change,
+        entries_are_numbered_from_one_without_gaps,
     }
     claims {
         a_delivery_is_born_leased_and_handed_over,

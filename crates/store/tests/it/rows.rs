@@ -5,11 +5,12 @@ use std::time::Duration;
 use countersign_core::command::{Answer, Command};
 use countersign_core::delivery::DeliveryState;
 use countersign_core::ids::ProjectId;
-use countersign_core::journal::Event;
+use countersign_core::journal::{Actor, Event};
+use countersign_core::limits::CLOCK_TOLERANCE;
 use countersign_core::refusal::Refusal;
-use countersign_core::store::Filter;
+use countersign_core::store::{Filter, Unavailable};
 use countersign_core::tenant::{Mode, Tenant};
-use countersign_core::time::Clock as _;
+use countersign_core::time::{Clock as _, ClockWentBack};
 use countersign_core::verification::{Block, Report, Status};
 
 use crate::bench::Bench;
@@ -132,10 +133,38 @@ pub(crate) async fn time_never_goes_back(bench: &Bench) {
     bench.clock.set(begun.expires_at);
     let late = bench.answer(bench.requests.check(begun.id, &code)).await;
     assert!(matches!(late, Answer::Refused(Refusal::Expired, _)), "{late:?}");
-    bench.clock.step_back(Duration::from_secs(3_600));
+    bench.clock.step_back(CLOCK_TOLERANCE);
     let later = bench.answer(bench.requests.check(begun.id, &code)).await;
     assert!(matches!(later, Answer::Refused(Refusal::Expired, _)), "{later:?}");
     let next = bench.begin(PHONE).await;
     assert_eq!(next.created_at, begun.expires_at);
     assert!(next.id > begun.id);
+}
+
+pub(crate) async fn a_clock_set_back_refuses_until_it_is_accepted(bench: &Bench) {
+    const JUMP: Duration = Duration::from_secs(7_200);
+    bench.found().await;
+    let before = bench.begin(PHONE).await;
+    bench.clock.advance(JUMP);
+    let future = bench.begin("+48600100218").await;
+    let check = || bench.requests.check(future.id, &bench.requests.code_of(&future));
+    let accept = || bench.store.accept_clock(Actor::Operator, [1; 10]);
+    bench.clock.step_back(CLOCK_TOLERANCE);
+    assert_eq!(accept().await.unwrap(), None, "nothing to accept");
+    bench.clock.set(before.created_at);
+    let refused = bench.store.submit(check()).await.unwrap_err();
+    assert_eq!(refused, Unavailable::ClockWentBack(ClockWentBack { by: JUMP }));
+    assert!(bench.store.claim(1).await.is_err(), "a worker sends nothing either");
+    assert!(bench.store.ready().await.is_err(), "no load balancer should send anything here");
+    assert_eq!(accept().await.unwrap(), Some(JUMP));
+    assert_eq!(bench.shown(future.id).await.verification.status, Status::Expired);
+    assert_eq!(bench.events(future.id).await, ["verification.created", "verification.expired"]);
+    bench.clock.set(future.created_at);
+    let late = bench.answer(check()).await;
+    assert!(
+        matches!(late, Answer::Refused(Refusal::Expired, _)),
+        "its time comes again, it does not: {late:?}"
+    );
+    let events = bench.journal().await.into_iter().map(|entry| entry.event);
+    assert_eq!(events.filter(|event| *event == Event::ClockAccepted(7_200_000)).count(), 1);
 }

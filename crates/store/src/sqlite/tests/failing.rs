@@ -114,7 +114,7 @@ async fn a_full_queue_refuses_at_once_and_a_closed_store_for_good() {
         assert_eq!(answer.await.unwrap().answer, Answer::Refused(Refusal::NotFound, None));
     }
     store.ready().await.unwrap();
-    store.close();
+    store.close().await.unwrap();
     let closed = store.submit(mine.of(Command::Cancel(nobody))).await;
     assert_eq!(closed.err(), Some(Unavailable::Closed));
 }
@@ -128,7 +128,7 @@ async fn what_was_queued_before_the_close_is_finished() {
     let queued: Vec<_> =
         (0..20).map(|n| store.submit(mine.create(&format!("person{n}@example.com")))).collect();
     release.send(()).unwrap();
-    store.close();
+    store.close().await.unwrap();
     for answer in queued {
         assert!(matches!(answer.await.unwrap().answer, Answer::Done(_)));
     }
@@ -212,7 +212,7 @@ async fn checkpoints_keep_the_wal_small() {
         }
         assert!(commits < 20_000, "{size} bytes after {commits} commits");
     }
-    store.close();
+    store.close().await.unwrap();
     let left = std::fs::metadata(&wal).map_or(0, |wal| wal.len());
     assert_eq!(left, 0);
 }

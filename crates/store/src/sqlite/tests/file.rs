@@ -1,10 +1,10 @@
 //! The file: who may open it, what is in it, what it survives.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
 
 use countersign_core::command::Answer;
 use countersign_core::keys::{Root, RootId, RootState};
+use countersign_core::limits::CLOCK_TOLERANCE;
 use countersign_core::refusal::Refusal;
 use countersign_core::store::Store as _;
 use countersign_core::tenancy::AdminChange;
@@ -25,7 +25,7 @@ async fn closing_and_opening_again_loses_nothing() {
     let row = begun.verification.clone();
     store.submit(mine.check(row.id, &mine.wrong_code_of(&row))).await.unwrap();
     let before = store.history(mine.tenant, row.id).await.unwrap().unwrap();
-    store.close();
+    store.close().await.unwrap();
     let stored = dump(&place.path());
     let store = place.open();
     assert_eq!(dump(&place.path()), stored);
@@ -65,8 +65,8 @@ async fn time_does_not_go_behind_the_last_commit_over_a_restart() {
     let begun = done(&store, requests(&store).create(PHONE)).await.verification;
     place.clock.set(begun.expires_at);
     let last = done(&store, requests(&store).create("ann@example.com")).await.verification;
-    store.close();
-    place.clock.step_back(Duration::from_secs(3_600));
+    store.close().await.unwrap();
+    place.clock.step_back(CLOCK_TOLERANCE);
     let store = place.open();
     let mine = requests(&store);
     let late = store.submit(mine.check(begun.id, &mine.code_of(&begun))).await.unwrap().answer;
@@ -79,7 +79,7 @@ async fn time_does_not_go_behind_the_last_commit_over_a_restart() {
 #[tokio::test]
 async fn another_ring_is_refused_and_changes_nothing() {
     let place = Place::new();
-    place.open().close();
+    place.open().close().await.unwrap();
     let stored = dump(&place.path());
     let mut roots = test_ring();
     roots[0].secret[0] ^= 1;
@@ -89,8 +89,8 @@ async fn another_ring_is_refused_and_changes_nothing() {
     assert_eq!(dump(&place.path()), stored);
     let second = Root { id: RootId(2), state: RootState::Active, secret: zeroize::Zeroizing::new([7; 32]) };
     let rotated = [Root { state: RootState::Retiring, ..test_ring().remove(0) }, second];
-    place.open_with(&rotated).unwrap().close();
-    place.open_with(&rotated).unwrap().close();
+    place.open_with(&rotated).unwrap().close().await.unwrap();
+    place.open_with(&rotated).unwrap().close().await.unwrap();
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_rotated_root_still_finds_and_checks_what_the_old_one_wrote() {
     let place = Place::new();
     let store = place.open();
     let begun = done(&store, requests(&store).create(PHONE)).await.verification;
-    store.close();
+    store.close().await.unwrap();
     let second = Root { id: RootId(2), state: RootState::Active, secret: zeroize::Zeroizing::new([7; 32]) };
     let rotated = [Root { state: RootState::Retiring, ..test_ring().remove(0) }, second];
     let store = place.open_with(&rotated).unwrap();
@@ -113,10 +113,10 @@ async fn a_rotated_root_still_finds_and_checks_what_the_old_one_wrote() {
     assert_eq!(page.verifications.len(), 2);
 }
 
-#[test]
-fn a_newer_schema_is_refused_with_what_to_do() {
+#[tokio::test]
+async fn a_newer_schema_is_refused_with_what_to_do() {
     let place = Place::new();
-    place.open().close();
+    place.open().close().await.unwrap();
     let sql = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
                VALUES (999, 'of_tomorrow', '2030-01-01T00:00:00Z', '1')";
     place.aside().execute(sql, []).unwrap();
@@ -167,6 +167,6 @@ async fn no_file_holds_code_recipient_or_what_was_said_about_a_person() {
         (found, control)
     };
     assert_eq!(scan(), (Vec::new(), true), "the scan sees the provider's name, and nothing of the person");
-    store.close();
+    store.close().await.unwrap();
     assert_eq!(scan(), (Vec::new(), true));
 }

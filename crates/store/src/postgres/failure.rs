@@ -1,0 +1,138 @@
+//! Why the database could not be opened, read or written, and what to do about it.
+
+use std::fmt;
+
+use countersign_core::store::Unavailable;
+use countersign_core::time::ClockWentBack;
+use tokio_postgres::error::SqlState;
+
+use super::settings::told;
+
+/// Why the database could not be opened, read or written.
+#[derive(Debug)]
+pub enum Failure {
+    /// The URL, or what goes with it, cannot be used.
+    Settings(String),
+    /// Nobody answers, or not in time.
+    Unreachable(String),
+    /// The server refuses this user.
+    Denied(String),
+    /// The server has no such database.
+    NoDatabase(String),
+    /// The server is too old.
+    TooOld(String),
+    /// The schema could not be brought up to date.
+    Migration(String),
+    /// The schema is newer than this program can work with.
+    NewerSchema(String),
+    /// The key ring does not belong to this database.
+    WrongRing(String),
+    /// A row that cannot be read.
+    Corrupt(String),
+    /// The clock is too far behind the last commit.
+    ClockWentBack(ClockWentBack),
+    /// What the server said to a statement.
+    Statement(tokio_postgres::Error),
+    /// Another batch changed the same rows first; deciding again settles it.
+    Conflict,
+}
+
+impl Failure {
+    /// What to do about it, for a person.
+    #[must_use]
+    pub const fn fix(&self) -> &'static str {
+        match self {
+            Self::Settings(_) => "write store.url like \"postgres://user@host:5432/database\"",
+            Self::Unreachable(_) => "start the database, or correct host and port in store.url",
+            Self::Denied(_) => {
+                "create the role and grant it the database, or correct the user in store.url and store.password_file"
+            }
+            Self::NoDatabase(_) => "create it (`createdb`), or correct its name in store.url",
+            Self::TooOld(_) => "use PostgreSQL 15 or newer",
+            Self::Migration(_) => "grant the role CREATE on the schema, then start again; nothing was changed",
+            Self::NewerSchema(_) => "use the version of countersign that wrote this schema, or a later one",
+            Self::WrongRing(_) => "use the key ring that this store was made with, the same on every node",
+            Self::Corrupt(_) => "restore the database from a backup",
+            Self::ClockWentBack(_) => "set the database's clock right, or run `countersign clock accept`",
+            Self::Statement(_) | Self::Conflict => "look into the database's log; see `countersign doctor`",
+        }
+    }
+
+    /// What a failed attempt to connect means.
+    pub(super) fn of_connecting(error: &tokio_postgres::Error) -> Self {
+        let text = told(error);
+        match error.code() {
+            Some(code)
+                if *code == SqlState::INVALID_PASSWORD
+                    || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+                    || *code == SqlState::INSUFFICIENT_PRIVILEGE =>
+            {
+                Self::Denied(text)
+            }
+            Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(text),
+            _ => Self::Unreachable(text),
+        }
+    }
+
+    /// Whether the same batch, decided again on fresh rows, may succeed: serialisation failure, deadlock, a key that
+    /// another one took first.
+    pub(super) fn is_conflict(&self) -> bool {
+        let Self::Statement(error) = self else { return matches!(self, Self::Conflict) };
+        let conflicts = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::UNIQUE_VIOLATION,
+        ];
+        error.code().is_some_and(|code| conflicts.contains(code))
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(super) fn is_broken(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Statement(error) => {
+                // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for
+                // being idle.
+                let ends = |code: &str| ["08", "57P", "25P03"].iter().any(|class| code.starts_with(class));
+                error.is_closed() || error.code().map_or(true, |code| ends(code.code()))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(reason) => write!(f, "the database's URL cannot be used: {reason}"),
+            Self::Unreachable(reason) => write!(f, "the database does not answer: {reason}"),
+            Self::Denied(reason) => write!(f, "the database refuses the user: {reason}"),
+            Self::NoDatabase(reason) => write!(f, "there is no such database: {reason}"),
+            Self::TooOld(version) => write!(f, "the server is PostgreSQL {version}; 15 or newer is needed"),
+            Self::Migration(reason) => write!(f, "the schema could not be brought up to date: {reason}"),
+            Self::NewerSchema(reason) => write!(f, "the schema is newer than this program: {reason}"),
+            Self::WrongRing(reason) => f.write_str(reason),
+            Self::Corrupt(reason) => write!(f, "a stored row cannot be read: {reason}"),
+            Self::ClockWentBack(back) => write!(f, "{}", Unavailable::ClockWentBack(*back)),
+            Self::Statement(error) => f.write_str(&told(error)),
+            Self::Conflict => f.write_str("others kept changing the same rows"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Statement(error)
+    }
+}
+
+impl From<Failure> for Unavailable {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::ClockWentBack(back) => Self::ClockWentBack(back),
+            other => Self::Storage(other.to_string()),
+        }
+    }
+}
