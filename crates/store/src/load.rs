@@ -27,11 +27,7 @@ pub(crate) trait Rows {
         id: VerificationId,
     ) -> Result<Option<Verification>, Self::Error>;
     /// The verification whose code a delivery carries.
-    fn carried_by(
-        &mut self,
-        tenant: &Tenant,
-        id: DeliveryId,
-    ) -> Result<Option<VerificationId>, Self::Error>;
+    fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Self::Error>;
     fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Self::Error>;
 }
 

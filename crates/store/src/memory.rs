@@ -65,11 +65,7 @@ impl Rows for &Tables {
         Ok(self.verifications.get(&(*tenant, id)).cloned())
     }
 
-    fn carried_by(
-        &mut self,
-        tenant: &Tenant,
-        id: DeliveryId,
-    ) -> Result<Option<VerificationId>, Self::Error> {
+    fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Self::Error> {
         Ok(self.deliveries.get(&(*tenant, id)).map(|delivery| delivery.verification))
     }
 

@@ -1,6 +1,6 @@
 -- Bodies are CBOR maps that skip what they do not know, so an older node reads what a newer one wrote.
--- Ids are time-ordered: rows of the present lie together, whatever is stored already. Instants are microseconds since
--- 1970, except `due` and `once.at`, which the rules made: milliseconds.
+-- Ids are time-ordered: rows of the present lie together, whatever is stored already. Instants are milliseconds
+-- since 1970; stamps, and what nodes owe each other, microseconds.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BYTEA NOT NULL);
 
@@ -33,19 +33,21 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_verification ON delivery (verification);
 CREATE INDEX delivery_due ON delivery (due) WHERE due IS NOT NULL;
 
--- A lane is one connection's row: the batch it committed last, how many journal entries it wrote, and when.
+-- A lane is one connection's row: the batch it committed last, how many journal entries it wrote, and when. The stamp is
+-- the same in microseconds, but never goes back and is greater than that of any batch this one could see.
 CREATE TABLE lane (
-  id BIGINT PRIMARY KEY, node BYTEA NOT NULL, batch BIGINT NOT NULL, entries BIGINT NOT NULL, at BIGINT NOT NULL
+  id BIGINT PRIMARY KEY, node BYTEA NOT NULL, batch BIGINT NOT NULL, entries BIGINT NOT NULL, at BIGINT NOT NULL,
+  stamp BIGINT NOT NULL
 );
 
 -- Entries are counted per lane, without gaps. A run gives `length` of them, from the `n`-th on, consecutive numbers.
 CREATE TABLE journal (
-  lane BIGINT NOT NULL, n BIGINT NOT NULL, at BIGINT NOT NULL, verification BYTEA, body BYTEA NOT NULL,
+  lane BIGINT NOT NULL, n BIGINT NOT NULL, stamp BIGINT NOT NULL, verification BYTEA, body BYTEA NOT NULL,
   PRIMARY KEY (lane, n)
 );
 CREATE INDEX journal_verification ON journal (verification) WHERE verification IS NOT NULL;
 CREATE TABLE journal_run (
-  first BIGINT PRIMARY KEY, lane BIGINT NOT NULL, n BIGINT NOT NULL, length BIGINT NOT NULL, at BIGINT NOT NULL
+  first BIGINT PRIMARY KEY, lane BIGINT NOT NULL, n BIGINT NOT NULL, length BIGINT NOT NULL, stamp BIGINT NOT NULL
 );
 CREATE TABLE journal_lane (lane BIGINT PRIMARY KEY, numbered BIGINT NOT NULL);
 

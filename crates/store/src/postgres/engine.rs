@@ -31,6 +31,8 @@ pub(super) struct Engine {
     pub(super) hand_over: HandOver,
     /// Whether this node does the periodic work, as far as it knows.
     pub(super) leads: AtomicBool,
+    /// The latest instant a decision of this node saw, committed or not, in milliseconds.
+    seen: AtomicI64,
     pool: Pool,
 }
 
@@ -44,23 +46,39 @@ impl Engine {
     ) -> Self {
         let (clock, given, entropy) = outside;
         let pool = Pool { idle: Mutex::new(Vec::new()), free: Semaphore::new(READERS) };
-        Self { node, connector, keys, clock, given, entropy, hand_over, leads: AtomicBool::new(false), pool }
+        Self {
+            node,
+            connector,
+            keys,
+            clock,
+            given,
+            entropy,
+            hand_over,
+            leads: AtomicBool::new(false),
+            seen: AtomicI64::new(0),
+            pool,
+        }
     }
 
-    /// The instant of a decision, in microseconds: what the `clock` of the database shows, strictly after the `last`
-    /// committed one, so that the order of two batches that saw each other can be told by it.
-    pub(super) fn instant(&self, clock: i64, last: i64) -> Result<i64, ClockWentBack> {
+    /// The instant of a decision: what the `clock` of the database shows, in microseconds, never behind the `last`
+    /// committed one. While the clock is behind by no more than is tolerated, neither does it go behind what this node
+    /// saw and did not commit: a code that was refused as expired stays so.
+    pub(super) fn instant(&self, clock: i64, last: Timestamp) -> Result<Timestamp, ClockWentBack> {
         let clock = self.shown(clock);
-        next_instant(to_timestamp(last), to_timestamp(clock))?;
-        Ok(clock.max(last.saturating_add(1)))
+        let now = next_instant(last, clock)?;
+        let seen = Timestamp::from_millis(self.seen.load(Ordering::Relaxed));
+        let now = next_instant(seen, clock).map_or(now, |seen| seen.max(now));
+        self.seen.store(now.millis(), Ordering::Relaxed);
+        Ok(now)
     }
 
-    /// What the clock that decides shows, given what the database's does.
-    pub(super) fn shown(&self, clock: i64) -> i64 {
+    /// What the clock that decides shows, given what the database's does in microseconds.
+    pub(super) fn shown(&self, clock: i64) -> Timestamp {
+        let clock = Timestamp::from_millis(clock.div_euclid(1000));
         match &self.given {
-            Some(given) => given.now().millis().saturating_mul(1000),
+            Some(given) => given.now(),
             None => {
-                self.clock.learn(to_timestamp(clock));
+                self.clock.learn(clock);
                 clock
             }
         }
@@ -101,9 +119,9 @@ impl Engine {
             }
             done
         };
-        timeout(READ_TIME, work).await.unwrap_or_else(|_| {
-            Err(Failure::Unreachable(format!("no answer within {READ_TIME:?}")))
-        })
+        timeout(READ_TIME, work)
+            .await
+            .unwrap_or_else(|_| Err(Failure::Unreachable(format!("no answer within {READ_TIME:?}"))))
     }
 }
 
@@ -111,11 +129,6 @@ impl Engine {
 struct Pool {
     idle: Mutex<Vec<Arc<Session>>>,
     free: Semaphore,
-}
-
-/// Microseconds as an instant, rounded down.
-pub(super) const fn to_timestamp(micros: i64) -> Timestamp {
-    Timestamp::from_millis(micros.div_euclid(1000))
 }
 
 /// The database's clock as this node knows it: the machine's, corrected by the difference at the last batch or
@@ -140,16 +153,5 @@ impl Clock for NodeClock {
     fn now(&self) -> Timestamp {
         let ahead = self.ahead_millis.load(Ordering::Relaxed);
         Timestamp::from_millis(self.machine.now().millis().saturating_add(ahead))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn microseconds_are_rounded_down_to_the_instant_they_are_in() {
-        assert_eq!(to_timestamp(1_999), Timestamp::from_millis(1));
-        assert_eq!(to_timestamp(-1), Timestamp::from_millis(-1));
     }
 }

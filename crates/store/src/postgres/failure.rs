@@ -54,12 +54,18 @@ impl Failure {
             }
             Self::NoDatabase(_) => "create it (`createdb`), or correct its name in store.url",
             Self::TooOld(_) => "use PostgreSQL 15 or newer",
-            Self::Migration(_) => "grant the role CREATE on the schema, then start again; nothing was changed",
+            Self::Migration(_) => {
+                "grant the role CREATE on the schema, then start again; nothing was changed"
+            }
             Self::NewerSchema(_) => "use the version of countersign that wrote this schema, or a later one",
-            Self::WrongRing(_) | Self::RootMissing(_) => "use the key ring that this store was made with, the same on every node",
+            Self::WrongRing(_) | Self::RootMissing(_) => {
+                "use the key ring that this store was made with, the same on every node"
+            }
             Self::Corrupt(_) => "restore the database from a backup",
             Self::ClockWentBack(_) => "set the database's clock right, or run `countersign clock accept`",
-            Self::Statement(_) | Self::Conflict | Self::LaneLost => "look into the database's log; see `countersign doctor`",
+            Self::Statement(_) | Self::Conflict | Self::LaneLost => {
+                "look into the database's log; see `countersign doctor`"
+            }
         }
     }
 

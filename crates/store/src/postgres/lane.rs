@@ -15,6 +15,7 @@ use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest};
 use countersign_core::tenant::Tenant;
+use countersign_core::time::next_instant;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -23,7 +24,7 @@ use super::engine::Engine;
 use super::rows::{bytes, column};
 use super::session::{BEGIN, Session};
 use super::sql::Sql;
-use super::turn::{Product, Task, prepare};
+use super::turn::{Product, Task, last, prepare};
 use super::upkeep::pending_after;
 use super::write::Ended;
 
@@ -101,10 +102,10 @@ impl Lane {
         let requests: Vec<_> = batch.iter().map(|(request, ..)| request).collect();
         match self.carry_out(&Task::Decide(&requests), until).await {
             Ok(Product::Outcomes(outcomes, jobs)) => {
+                jobs.into_iter().for_each(|job| (self.engine.hand_over)(job));
                 for ((.., reply), outcome) in batch.into_iter().zip(outcomes) {
                     let _ = reply.send(outcome);
                 }
-                jobs.into_iter().for_each(|job| (self.engine.hand_over)(job));
             }
             Ok(_) => tracing::error!("a batch came to something that is no outcome"),
             Err(failure @ (Failure::Statement(_) | Failure::Corrupt(_))) if batch.len() > 1 => {
@@ -165,9 +166,9 @@ impl Lane {
             .with_session(|session| async move {
                 let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
                 let clock = engine.shown(column(&instant, 0)?);
-                match engine.instant(clock, column(&instant, 1)?) {
+                match next_instant(last(&instant)?, clock) {
                     Ok(_) => Ok(Vec::new()),
-                    Err(_) => pending_after(&session, super::engine::to_timestamp(clock)).await,
+                    Err(_) => pending_after(&session, clock).await,
                 }
             })
             .await
@@ -224,7 +225,11 @@ impl Lane {
             Ended::Unknown(failure) => {
                 tracing::warn!(%failure, "the connection broke during a commit; the lane's row will tell");
                 self.session = None;
-                if self.settle(lane, turn.stand.batch, until).await? { Ok(turn.product) } else { Err(failure) }
+                if self.settle(lane, turn.stand.batch, until).await? {
+                    Ok(turn.product)
+                } else {
+                    Err(failure)
+                }
             }
         }
     }

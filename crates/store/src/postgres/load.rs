@@ -261,8 +261,11 @@ impl Fetched {
     fn one_ledger_each(&self, batch: &[&Request], wanted: &Wanted) -> Result<(), Failure> {
         for request in batch {
             let Root::Recipient(index) = request.root() else { continue };
-            let ids: BTreeSet<_> =
-                index.folded.iter().filter_map(|digest| self.indexes.get(&(request.tenant, *digest))).collect();
+            let ids: BTreeSet<_> = index
+                .folded
+                .iter()
+                .filter_map(|digest| self.indexes.get(&(request.tenant, *digest)))
+                .collect();
             let ours = |id: &&RecipientId| {
                 wanted.reserved.values().any(|(reserved, _)| reserved == id.as_bytes())
                     && !self.recipients.contains_key(*id)

@@ -98,11 +98,8 @@ impl PostgresStore {
         let (keys, ring) = keys(&session, options).await?;
         let mut node = [0; 16];
         options.entropy.fill(&mut node);
-        let outside = (
-            Arc::new(NodeClock::new(Arc::clone(&options.clock))),
-            given,
-            Arc::clone(&options.entropy),
-        );
+        let outside =
+            (Arc::new(NodeClock::new(Arc::clone(&options.clock))), given, Arc::clone(&options.entropy));
         let engine =
             Arc::new(Engine::new(node, connector, Arc::new(keys), outside, Arc::clone(&options.hand_over)));
         // Known to the others before it does anything: its lanes must not look like a dead node's.
@@ -203,8 +200,10 @@ async fn keys(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>
         }
     }
     let keys = Keys::derive(options.roots, epoch).map_err(|error| Failure::WrongRing(error.to_string()))?;
+    schema::kept(session, node::NEXT_NUMBER, 1_i64.to_be_bytes()).await?;
     let wants = keys.active();
-    let active = RootId(u16::from_be_bytes(schema::kept(session, "active_root", wants.0.to_be_bytes()).await?));
+    let active =
+        RootId(u16::from_be_bytes(schema::kept(session, "active_root", wants.0.to_be_bytes()).await?));
     if !keys.activate(active) {
         return Err(Failure::RootMissing(active));
     }
@@ -274,9 +273,9 @@ impl Store for PostgresStore {
     }
 
     fn projects(&self) -> Pending<'_, Vec<Project>> {
-        Box::pin(self.with_session(|session| async move {
-            bodies(&session.query(Sql::Projects, &[]).await?)
-        }))
+        Box::pin(
+            self.with_session(|session| async move { bodies(&session.query(Sql::Projects, &[]).await?) }),
+        )
     }
 
     fn keys(&self, project: ProjectId) -> Pending<'_, Vec<ApiKey>> {
@@ -287,23 +286,25 @@ impl Store for PostgresStore {
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {
         let engine = Arc::clone(&self.engine);
-        Box::pin(self.with_session(move |session| async move {
-            upkeep::claim(&session, &engine, most).await
-        }))
+        Box::pin(
+            self.with_session(move |session| async move { upkeep::claim(&session, &engine, most).await }),
+        )
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {
         let now = self.now();
-        Box::pin(self.with_session(move |session| async move {
-            upkeep::overdue(&session, now, after, most).await
-        }))
+        Box::pin(
+            self.with_session(
+                move |session| async move { upkeep::overdue(&session, now, after, most).await },
+            ),
+        )
     }
 
     fn retire(&self, keep: Retention, most: usize) -> Pending<'_, u64> {
         let now = self.now();
-        Box::pin(self.with_session(move |session| async move {
-            upkeep::retire(&session, keep, most, now).await
-        }))
+        Box::pin(
+            self.with_session(move |session| async move { upkeep::retire(&session, keep, most, now).await }),
+        )
     }
 
     fn journal(&self, after: u64, most: usize) -> Pending<'_, Vec<Numbered>> {
@@ -322,8 +323,8 @@ impl Store for PostgresStore {
         let engine = Arc::clone(&self.engine);
         Box::pin(self.with_session(move |session| async move {
             let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
-            engine.instant(column(&instant, 0)?, column(&instant, 1)?).map_err(Failure::ClockWentBack)?;
-            engine.follow_root(RootId(u16::from_be_bytes(rows::bytes(&instant, 2)?)))?;
+            engine.instant(column(&instant, 0)?, turn::last(&instant)?).map_err(Failure::ClockWentBack)?;
+            engine.follow_root(turn::active_root(&instant)?)?;
             session.execute(Sql::SetMeta, &[&"probe", &engine.node.as_slice()]).await.map(drop)
         }))
     }
@@ -345,7 +346,8 @@ impl Store for PostgresStore {
 impl Drop for PostgresStore {
     /// A store that was not closed leaves like a node that died: what it was working on is settled by its lanes' rows.
     fn drop(&mut self) {
-        if let Some(Running { lanes, node }) = self.running.lock().ok().and_then(|mut running| running.take()) {
+        if let Some(Running { lanes, node }) = self.running.lock().ok().and_then(|mut running| running.take())
+        {
             lanes.iter().chain([&node]).for_each(JoinHandle::abort);
         }
     }

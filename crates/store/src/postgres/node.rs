@@ -28,6 +28,9 @@ const FORGOTTEN: i64 = 24 * 60 * 60 * 1_000_000;
 /// The name of the lease.
 pub(super) const PERIODIC: &str = "periodic";
 
+/// Where the number of the next journal entry is kept.
+pub(super) const NEXT_NUMBER: &str = "journal_next";
+
 /// What a node says of its key ring.
 #[derive(Debug, Encode, Decode)]
 struct Ring {
@@ -93,10 +96,10 @@ async fn beat(
             None => engine.connector.session().await?,
         };
         let node = engine.node.as_slice();
-        let (seen, lease) = futures_util::join!(
-            async { session.query_opt(Sql::Heartbeat, &[&node, &ring]).await },
-            async { session.query_opt(Sql::TakeLease, &[&PERIODIC, &node, &LEASE]).await },
-        );
+        let (seen, lease) =
+            futures_util::join!(async { session.query_opt(Sql::Heartbeat, &[&node, &ring]).await }, async {
+                session.query_opt(Sql::TakeLease, &[&PERIODIC, &node, &LEASE]).await
+            },);
         if let Some(row) = seen? {
             engine.shown(column(&row, 0)?);
         }
@@ -117,8 +120,7 @@ async fn beat(
 async fn agree(session: &Session, engine: &Engine, work: &mpsc::WeakSender<Work>) -> Result<(), Failure> {
     let rows = session.query(Sql::LiveRings, &[&LIVE]).await?;
     let rings = rows.iter().map(|row| body::<Ring>(row, 0)).collect::<Result<Vec<_>, _>>()?;
-    let rings: Vec<_> =
-        rings.into_iter().map(|Ring { holds, wants }| NodeRing { holds, wants }).collect();
+    let rings: Vec<_> = rings.into_iter().map(|Ring { holds, wants }| NodeRing { holds, wants }).collect();
     let active = session.query_opt(Sql::Meta, &[&"active_root"]).await?.ok_or(Failure::Conflict)?;
     let active = RootId(u16::from_be_bytes(bytes(&active, 0)?));
     engine.follow_root(active)?;
@@ -138,7 +140,7 @@ struct Run {
     lane: i64,
     n: i64,
     length: i64,
-    at: i64,
+    stamp: i64,
 }
 
 /// Numbers what is committed and not numbered yet. No entry is written for that: a run says where its numbers begin.
@@ -160,11 +162,15 @@ async fn number_in_transaction(session: &Session, engine: &Engine) -> Result<(),
     }
     let mut batches = Vec::with_capacity(rows.len());
     for row in &rows {
-        let (lane, at, n, length) = (column(row, 0)?, column(row, 1)?, column(row, 2)?, column(row, 3)?);
-        batches.push(Run { lane, n, length, at });
+        let (lane, stamp, n, length) = (column(row, 0)?, column(row, 1)?, column(row, 2)?, column(row, 3)?);
+        batches.push(Run { lane, n, length, stamp });
     }
-    let next = session.query_opt(Sql::NextNumber, &[]).await?.ok_or(Failure::Conflict)?;
-    write_runs(session, &merged(batches), column(&next, 0)?).await
+    let next = session.query_opt(Sql::Meta, &[&NEXT_NUMBER]).await?.ok_or(Failure::Conflict)?;
+    let next = i64::from_be_bytes(bytes(&next, 0)?);
+    let length: i64 = batches.iter().map(|batch| batch.length).sum();
+    write_runs(session, &merged(batches), next).await?;
+    let next = (next + length).to_be_bytes();
+    session.execute(Sql::SetMeta, &[&NEXT_NUMBER, &next.as_slice()]).await.map(drop)
 }
 
 /// Neighbours of one lane become one run.
@@ -174,7 +180,7 @@ fn merged(batches: Vec<Run>) -> Vec<Run> {
         match runs.last_mut() {
             Some(run) if run.lane == batch.lane && run.n + run.length == batch.n => {
                 run.length += batch.length;
-                run.at = batch.at;
+                run.stamp = batch.stamp;
             }
             _ => runs.push(batch),
         }
@@ -193,8 +199,8 @@ async fn write_runs(session: &Session, runs: &[Run], next: i64) -> Result<(), Fa
     }
     let column = |of: fn(&Run) -> i64| runs.iter().map(of).collect::<Vec<_>>();
     let (lanes, places) = (column(|run| run.lane), column(|run| run.n));
-    let (lengths, times) = (column(|run| run.length), column(|run| run.at));
-    let params: [super::session::Param<'_>; 5] = [&firsts, &lanes, &places, &lengths, &times];
+    let (lengths, stamps) = (column(|run| run.length), column(|run| run.stamp));
+    let params: [super::session::Param<'_>; 5] = [&firsts, &lanes, &places, &lengths, &stamps];
     session.execute(Sql::InsertRuns, &params).await?;
     let (lanes, ends): (Vec<i64>, Vec<i64>) = ends.into_iter().unzip();
     session.execute(Sql::NumberedUpTo, &[&lanes, &ends]).await?;
@@ -205,8 +211,8 @@ async fn write_runs(session: &Session, runs: &[Run], next: i64) -> Result<(), Fa
 mod tests {
     use super::*;
 
-    fn run(lane: i64, n: i64, length: i64, at: i64) -> Run {
-        Run { lane, n, length, at }
+    fn run(lane: i64, n: i64, length: i64, stamp: i64) -> Run {
+        Run { lane, n, length, stamp }
     }
 
     #[test]

@@ -142,8 +142,10 @@ impl Reading<'_> {
         let tenants = vec![tenant.as_slice(); digests.len()];
         let digests: Vec<&[u8]> = digests.iter().map(|digest| digest.0.as_slice()).collect();
         let rows = self.session.query(Sql::Recipients, &[&tenants, &digests]).await?;
-        let mut ids =
-            rows.iter().map(|row| bytes(row, 2).map(RecipientId::from_bytes)).collect::<Result<Vec<_>, _>>()?;
+        let mut ids = rows
+            .iter()
+            .map(|row| bytes(row, 2).map(RecipientId::from_bytes))
+            .collect::<Result<Vec<_>, _>>()?;
         ids.sort();
         ids.dedup();
         Ok(ids)
@@ -176,7 +178,8 @@ impl Reading<'_> {
         for chunk in latest.chunks(limit.max(1)) {
             let ids: Vec<_> = chunk.iter().map(|delivery| delivery.verification).collect();
             let shown = self.all_shown(tenant, &ids).await?;
-            let shown: BTreeMap<_, _> = shown.into_iter().map(|shown| (shown.verification.id, shown)).collect();
+            let shown: BTreeMap<_, _> =
+                shown.into_iter().map(|shown| (shown.verification.id, shown)).collect();
             for delivery in chunk {
                 let Some(found) = shown.get(&delivery.verification) else { continue };
                 let meant = to.is_none_or(|to| to.exact.contains(&found.verification.address));
@@ -201,7 +204,8 @@ impl Reading<'_> {
     }
 
     pub(super) async fn journal(&self, after: u64, most: usize) -> Result<Vec<Numbered>, Failure> {
-        let (after, most) = (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(most).unwrap_or(i64::MAX));
+        let (after, most) =
+            (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(most).unwrap_or(i64::MAX));
         let rows = self.session.query(Sql::Journal, &[&after, &most]).await?;
         let numbered = |row: &tokio_postgres::Row| {
             let number: i64 = column(row, 0)?;

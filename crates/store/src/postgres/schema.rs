@@ -13,8 +13,7 @@ mod migrations {
 /// The oldest server this is tested with.
 const OLDEST_SERVER: u32 = 15;
 /// A table of one row that is locked while migrations run. It is no advisory lock, for not every database has those.
-const LOCK_TABLE: &str =
-    "CREATE TABLE IF NOT EXISTS schema_lock (id INT8 PRIMARY KEY, oldest INT8 NOT NULL); \
+const LOCK_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_lock (id INT8 PRIMARY KEY, oldest INT8 NOT NULL); \
      INSERT INTO schema_lock (id, oldest) VALUES (1, 1) ON CONFLICT (id) DO NOTHING";
 /// Two nodes that make the table at the same moment trip over each other in the catalogue; the second attempt finds it.
 const LOCK_ATTEMPTS: usize = 5;
@@ -79,9 +78,7 @@ async fn run_locked(connector: &Connector, lock: &Session) -> Result<Vec<String>
 
 fn migration(failure: Failure) -> Failure {
     match failure {
-        Failure::Statement(error) if !error.is_closed() => {
-            Failure::Migration(super::settings::told(&error))
-        }
+        Failure::Statement(error) if !error.is_closed() => Failure::Migration(super::settings::told(&error)),
         other => other,
     }
 }

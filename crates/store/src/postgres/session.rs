@@ -66,8 +66,9 @@ impl Connector {
         if self.prepared_statements {
             session.client.batch_execute(SESSION).await?;
             let client = &session.client;
-            let preparing =
-                Sql::ALL.iter().map(|sql| async move { client.prepare_typed(sql.text(), &sql.types()).await });
+            let preparing = Sql::ALL
+                .iter()
+                .map(|sql| async move { client.prepare_typed(sql.text(), &sql.types()).await });
             session.prepared = Some(futures_util::future::try_join_all(preparing).await?);
         }
         Ok(session)

@@ -102,10 +102,10 @@ statements! {
          JOIN delivery o ON o.verification = k.id";
     /// What is kept of idempotent requests.
     Replays(BYTEA_ARRAY) = "SELECT o.key, o.body FROM unnest($1) AS k (key) JOIN once o ON o.key = k.key";
-    /// The clock, read after the locks; the last committed instant; the active root.
+    /// The clock in microseconds, read after the locks; the active root; the last committed instant and stamp.
     Instant() = concat!(
-        "SELECT ", now!(), ", (SELECT coalesce(max(at), 0) FROM lane),
-           (SELECT value FROM meta WHERE key = 'active_root')"
+        "SELECT ", now!(), ", (SELECT value FROM meta WHERE key = 'active_root'),
+           coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane"
     );
 
     // ── a turn: writes
@@ -131,7 +131,7 @@ statements! {
         "UPDATE delivery SET due = k.due, body = k.body FROM unnest($1, $2, $3, $4) AS k (tenant, id, due, body)
          WHERE delivery.tenant = k.tenant AND delivery.id = k.id";
     InsertJournal(INT8, INT8, INT8_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
-        "INSERT INTO journal (lane, n, at, verification, body)
+        "INSERT INTO journal (lane, n, stamp, verification, body)
          SELECT $1, k.n, $2, k.verification, k.body FROM unnest($3, $4, $5) AS k (n, verification, body)";
     ForgetOnce(BYTEA_ARRAY) =
         "DELETE FROM once WHERE key IN (SELECT k.key FROM unnest($1) AS k (key))";
@@ -139,7 +139,8 @@ statements! {
         "INSERT INTO once (key, at, body) SELECT k.key, k.at, k.body FROM unnest($1, $2, $3) AS k (key, at, body)
          ORDER BY k.key";
     /// The last statement of a batch: numbers it.
-    AdvanceLane(INT8, INT8, INT8, INT8) = "UPDATE lane SET batch = $2, entries = $3, at = $4 WHERE id = $1";
+    AdvanceLane(INT8, INT8, INT8, INT8, INT8) =
+        "UPDATE lane SET batch = $2, entries = $3, at = $4, stamp = $5 WHERE id = $1";
     /// Every lane: when somebody accepts that the clock went back.
     SetClock(INT8) = "UPDATE lane SET at = $1 WHERE at > $1";
 
@@ -166,7 +167,7 @@ statements! {
     VerificationsBetween(BYTEA, BYTEA, BYTEA, INT8) =
         "SELECT body FROM verification WHERE tenant = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4";
     DeliveriesLatest(BYTEA, INT8) = "SELECT body FROM delivery WHERE tenant = $1 ORDER BY id DESC LIMIT $2";
-    History(BYTEA) = "SELECT body FROM journal WHERE verification = $1 ORDER BY at, lane, n LIMIT 1000";
+    History(BYTEA) = "SELECT body FROM journal WHERE verification = $1 ORDER BY stamp, lane, n LIMIT 1000";
     Journal(INT8, INT8) =
         "SELECT r.first + j.n - r.n, j.body FROM journal_run r
          JOIN journal j ON j.lane = r.lane AND j.n >= r.n AND j.n < r.n + r.length
@@ -208,21 +209,21 @@ statements! {
     );
     AdoptLane(INT8, BYTEA) = "UPDATE lane SET node = $2 WHERE id = $1";
     NewLane(BYTEA) =
-        "INSERT INTO lane (id, node, batch, entries, at)
-         SELECT coalesce(max(id), 0) + 1, $1, 0, 0, coalesce(max(at), 0) FROM lane RETURNING id";
+        "INSERT INTO lane (id, node, batch, entries, at, stamp)
+         SELECT coalesce(max(id), 0) + 1, $1, 0, 0, coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane
+         RETURNING id";
     /// How far a lane's batches are committed; waits for one that is being committed.
     SettleLane(INT8) = "SELECT node, batch FROM lane WHERE id = $1 FOR UPDATE";
     /// Entries without a number, batch by batch, in the order of their commits as far as one could see another's.
     Unnumbered() =
-        "SELECT l.id, j.at, min(j.n), count(*) FROM lane l
+        "SELECT l.id, j.stamp, min(j.n), count(*) FROM lane l
          LEFT JOIN journal_lane c ON c.lane = l.id
          JOIN journal j ON j.lane = l.id AND j.n > coalesce(c.numbered, 0)
-         GROUP BY l.id, j.at ORDER BY j.at, l.id";
-    NextNumber() = "SELECT coalesce(max(first + length), 1) FROM journal_run
-                    WHERE first = (SELECT max(first) FROM journal_run)";
+         GROUP BY l.id, j.stamp ORDER BY j.stamp, l.id";
     InsertRuns(INT8_ARRAY, INT8_ARRAY, INT8_ARRAY, INT8_ARRAY, INT8_ARRAY) =
-        "INSERT INTO journal_run (first, lane, n, length, at)
-         SELECT k.first, k.lane, k.n, k.length, k.at FROM unnest($1, $2, $3, $4, $5) AS k (first, lane, n, length, at)";
+        "INSERT INTO journal_run (first, lane, n, length, stamp)
+         SELECT k.first, k.lane, k.n, k.length, k.stamp
+         FROM unnest($1, $2, $3, $4, $5) AS k (first, lane, n, length, stamp)";
     NumberedUpTo(INT8_ARRAY, INT8_ARRAY) =
         "INSERT INTO journal_lane (lane, numbered) SELECT k.lane, k.n FROM unnest($1, $2) AS k (lane, n)
          ON CONFLICT (lane) DO UPDATE SET numbered = excluded.numbered";
@@ -244,10 +245,9 @@ statements! {
         "DELETE FROM delivery WHERE (tenant, id) IN (
            SELECT tenant, id FROM delivery WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3
            FOR UPDATE SKIP LOCKED)";
-    /// The oldest runs whose entries are all older than `$1`; never the newest run, which tells the next number.
+    /// The oldest runs, as long as their entries are older than `$1`.
     OldRuns(INT8, INT8) =
-        "SELECT first, lane, n, length FROM journal_run
-         WHERE at < $1 AND first < (SELECT max(first) FROM journal_run) ORDER BY first LIMIT $2";
+        "SELECT first, lane, n, length FROM journal_run WHERE stamp < $1 ORDER BY first LIMIT $2";
     RetireJournal(INT8, INT8, INT8) = "DELETE FROM journal WHERE lane = $1 AND n >= $2 AND n < $3";
     RetireRun(INT8) = "DELETE FROM journal_run WHERE first = $1";
 }

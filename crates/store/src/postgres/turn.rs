@@ -12,8 +12,10 @@ use countersign_core::tenancy::{self, AdminAnswer, AdminRequest};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock as _, ClockWentBack, Timestamp, next_instant};
 
+use tokio_postgres::Row;
+
 use super::Failure;
-use super::engine::{Engine, to_timestamp};
+use super::engine::Engine;
 use super::load::{Fetched, Wanted};
 use super::rows::{body, bytes, column, encode};
 use super::session::{BEGIN, Session};
@@ -42,13 +44,17 @@ pub(super) enum Product {
     Nothing,
 }
 
-/// The place of a transaction: its lane, the number of its batch, the entries before it, its instant.
+/// The place of a transaction.
 pub(super) struct Stand {
     pub(super) lane: i64,
+    /// Its number in the lane.
     pub(super) batch: i64,
+    /// Journal entries of the lane before it.
     pub(super) entries: i64,
-    /// Microseconds.
-    pub(super) at: i64,
+    /// The last committed instant from here on.
+    pub(super) last: Timestamp,
+    /// Greater than that of any transaction this one could see; in microseconds.
+    pub(super) stamp: i64,
 }
 
 /// A transaction that is open on the server.
@@ -64,13 +70,17 @@ struct Opened {
     lane: i64,
     batch: i64,
     entries: i64,
+    /// What the database's clock shows, in microseconds.
     clock: i64,
-    last: i64,
+    last: Timestamp,
+    stamp: i64,
 }
 
 impl Opened {
-    fn at(self, at: i64) -> Stand {
-        Stand { lane: self.lane, batch: self.batch + 1, entries: self.entries, at }
+    fn at(self, now: Timestamp) -> Stand {
+        let stamp = now.millis().saturating_mul(1000).max(self.stamp.saturating_add(1));
+        let last = now.max(self.last);
+        Stand { lane: self.lane, batch: self.batch + 1, entries: self.entries, last, stamp }
     }
 }
 
@@ -116,14 +126,14 @@ async fn open(
     reserved?;
     let (locked, found) = (locked?, found?);
     let instant = instant?.into_iter().next().ok_or(Failure::Conflict)?;
-    let active: [u8; 2] = bytes(&instant, 2)?;
-    engine.follow_root(RootId(u16::from_be_bytes(active)))?;
+    engine.follow_root(active_root(&instant)?)?;
     let opened = Opened {
         lane,
         batch: column(&place, 0)?,
         entries: column(&place, 1)?,
         clock: column(&instant, 0)?,
-        last: column(&instant, 1)?,
+        last: last(&instant)?,
+        stamp: column(&instant, 3)?,
     };
     Ok((opened, locked, found))
 }
@@ -137,15 +147,15 @@ async fn decide(
 ) -> Result<Turn, Failure> {
     let wanted = Wanted::of(requests, engine.clock.now());
     let (opened, locked, found) = open(session, engine, lane, &wanted).await?;
-    let at = if whatever_the_clock {
+    let now = if whatever_the_clock {
         engine.shown(opened.clock)
     } else {
         engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?
     };
     let fetched = Fetched::of(session, requests, &wanted, &locked, found).await?;
     let unused = fetched.reserved(&wanted);
-    let stale = fetched.outlived(to_timestamp(at));
-    let loaded = fetched.load(requests, to_timestamp(at))?;
+    let stale = fetched.outlived(now);
+    let loaded = fetched.load(requests, now)?;
     let (outcomes, changes) = run(requests, loaded, &engine.keys);
     let writes = if changes.is_empty() {
         None
@@ -154,7 +164,7 @@ async fn decide(
         Some(Writes::of(&changes, unused.map(|(_, key)| key).collect(), stale)?)
     };
     let Changes { jobs, .. } = changes;
-    Ok(Turn { stand: opened.at(at), product: Product::Outcomes(outcomes, jobs), writes })
+    Ok(Turn { stand: opened.at(now), product: Product::Outcomes(outcomes, jobs), writes })
 }
 
 async fn administer(
@@ -164,8 +174,8 @@ async fn administer(
     request: &AdminRequest,
 ) -> Result<Turn, Failure> {
     let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
-    let at = engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?;
-    let stand = opened.at(at);
+    let now = engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?;
+    let stand = opened.at(now);
     let project = request.change.project();
     let project = session.query_opt(Sql::LockProject, &[&project.as_bytes().as_slice()]).await?;
     let project = project.map(|row| body(&row, 0)).transpose()?;
@@ -179,11 +189,9 @@ async fn administer(
     {
         return Ok(Turn { stand, product: Product::Admin(AdminAnswer::Conflict), writes: None });
     }
-    let (effects, answer) = tenancy::decide(request, project, key, to_timestamp(at));
+    let (effects, answer) = tenancy::decide(request, project, key, now);
     if let Some(project) = &effects.project {
-        session
-            .execute(Sql::PutProject, &[&project.id.as_bytes().as_slice(), &encode(project)?])
-            .await?;
+        session.execute(Sql::PutProject, &[&project.id.as_bytes().as_slice(), &encode(project)?]).await?;
     }
     if let Some(key) = &effects.key {
         let (id, of) = (key.id.as_bytes().as_slice(), key.tenant.project);
@@ -203,24 +211,35 @@ async fn accept_clock(
     random: [u8; 10],
 ) -> Result<Turn, Failure> {
     let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
-    let at = engine.shown(opened.clock);
-    let back = next_instant(to_timestamp(opened.last), to_timestamp(at));
-    let stand = opened.at(at);
+    let now = engine.shown(opened.clock);
+    let back = next_instant(opened.last, now);
+    let stand = opened.at(now);
     let Err(ClockWentBack { by }) = back else {
         return Ok(Turn { stand, product: Product::Accepted(None), writes: None });
     };
-    session.execute(Sql::SetClock, &[&at]).await?;
+    session.execute(Sql::SetClock, &[&now.millis()]).await?;
+    let stand = Stand { last: now, ..stand };
     let event = Event::ClockAccepted(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
-    let entry = Entry::of_store(event, actor, to_timestamp(at), random);
+    let entry = Entry::of_store(event, actor, now, random);
     Ok(Turn { stand, product: Product::Accepted(Some(by)), writes: Some(Writes::of_entry(&entry)?) })
 }
 
 async fn activate(session: &Session, engine: &Engine, lane: i64, root: RootId) -> Result<Turn, Failure> {
     let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
-    let at = engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?;
-    let stand = opened.at(at);
+    let now = engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?;
+    let stand = opened.at(now);
     session.execute(Sql::SetMeta, &[&"active_root", &root.0.to_be_bytes().as_slice()]).await?;
     let event = Event::RootActivated(root);
-    let entry = Entry::of_store(event, Actor::System, to_timestamp(at), engine.random());
+    let entry = Entry::of_store(event, Actor::System, now, engine.random());
     Ok(Turn { stand, product: Product::Nothing, writes: Some(Writes::of_entry(&entry)?) })
+}
+
+/// The last committed instant, of a row of [`Sql::Instant`].
+pub(super) fn last(instant: &Row) -> Result<Timestamp, Failure> {
+    column(instant, 2).map(Timestamp::from_millis)
+}
+
+/// The root that is active, of a row of [`Sql::Instant`].
+pub(super) fn active_root(instant: &Row) -> Result<RootId, Failure> {
+    bytes(instant, 1).map(|number| RootId(u16::from_be_bytes(number)))
 }

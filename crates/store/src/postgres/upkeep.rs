@@ -13,18 +13,18 @@ use countersign_core::verification::{Status, Verification};
 use std::collections::BTreeMap;
 
 use super::Failure;
-use super::engine::{Engine, to_timestamp};
+use super::engine::Engine;
 use super::rows::{bodies, body, column};
 use super::session::{BEGIN, Session};
 use super::sql::Sql;
+use super::turn::last;
 use super::write::write_deliveries;
 
 /// Every project in both modes.
 async fn tenants(session: &Session) -> Result<Vec<Tenant>, Failure> {
     let projects: Vec<Project> = bodies(&session.query(Sql::Projects, &[]).await?)?;
-    let of_both_modes = |project: Project| {
-        [Mode::Test, Mode::Live].map(|mode| Tenant { project: project.id, mode })
-    };
+    let of_both_modes =
+        |project: Project| [Mode::Test, Mode::Live].map(|mode| Tenant { project: project.id, mode });
     Ok(projects.into_iter().flat_map(of_both_modes).collect())
 }
 
@@ -37,14 +37,9 @@ pub(super) async fn claim(session: &Session, engine: &Engine, most: usize) -> Re
     claimed
 }
 
-async fn claim_in_transaction(
-    session: &Session,
-    engine: &Engine,
-    most: usize,
-) -> Result<Vec<Job>, Failure> {
+async fn claim_in_transaction(session: &Session, engine: &Engine, most: usize) -> Result<Vec<Job>, Failure> {
     let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
-    let now = engine.instant(column(&instant, 0)?, column(&instant, 1)?).map_err(Failure::ClockWentBack)?;
-    let now = to_timestamp(now);
+    let now = engine.instant(column(&instant, 0)?, last(&instant)?).map_err(Failure::ClockWentBack)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut due: Vec<Delivery> = bodies(&session.query(Sql::Claim, &[&now.millis(), &most]).await?)?;
     if due.is_empty() {
@@ -171,4 +166,3 @@ async fn retire_journal(session: &Session, before: Timestamp, most: i64) -> Resu
     }
     Ok(gone)
 }
-

@@ -131,7 +131,7 @@ impl Writes {
     /// Sends everything and the commit behind it, and waits for all answers.
     pub(super) async fn commit(self, session: &Session, stand: &Stand) -> Ended {
         let entries = stand.entries + self.entries();
-        let lane: [i64; 4] = [stand.lane, stand.batch, entries, stand.at];
+        let lane: [i64; 5] = [stand.lane, stand.batch, entries, stand.last.millis(), stand.stamp];
         let results = futures_util::join!(
             insert(session, Sql::InsertRecipients, &self.new_recipients),
             insert(session, Sql::UpdateRecipients, &self.recipients),
@@ -162,7 +162,7 @@ impl Writes {
         let places: Vec<i64> = (stand.entries + 1..=stand.entries + self.entries()).collect();
         let [verifications, bodies] = &self.journal;
         let params: [super::session::Param<'_>; 5] =
-            [&stand.lane, &stand.at, &places, verifications, bodies];
+            [&stand.lane, &stand.stamp, &places, verifications, bodies];
         session.execute(Sql::InsertJournal, &params).await.map(drop)
     }
 
