@@ -13,6 +13,9 @@ use super::reference::{Field, Section};
 /// The longest time a shutdown may be given.
 const LONGEST_SHUTDOWN_SECONDS: u64 = 300;
 
+/// The name of the control socket's file.
+pub(super) const CONTROL_SOCKET: &str = "control.sock";
+
 /// Where the server listens and how it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,6 +24,8 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// How clients reach it.
     pub(crate) public_url: Option<String>,
+    /// Where the commands of its owner reach it.
+    pub(crate) control_socket: Option<PathBuf>,
     /// Time for requests in flight when it is told to stop.
     pub(crate) shutdown_deadline_seconds: u64,
     /// Requests each API key may make; zero for no quota.
@@ -44,6 +49,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
+            control_socket: None,
             shutdown_deadline_seconds: 20,
             requests_per_minute_per_key: 0,
             tls: None,
@@ -93,6 +99,14 @@ pub(super) const SECTION: Section = Section {
             value: "\"https://codes.example.com\"",
             optional: true,
             about: "How clients reach it: the issuer of proofs, and the base of links. Without it, the listen address.",
+        },
+        Field {
+            key: "control_socket",
+            value: "\"countersign-data/control.sock\"",
+            optional: true,
+            about: "The socket over which commands like `countersign keys` reach this server; its directory must be its \
+                    owner's alone (mode 700), and each server needs its own. Without it, beside the SQLite file; with \
+                    PostgreSQL, `countersign-data/control.sock`.",
         },
         Field {
             key: "shutdown_deadline_seconds",
