@@ -8,6 +8,7 @@ mod ticks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_core::recipient::Recipient;
@@ -15,7 +16,7 @@ use countersign_delivery::provider::Provider;
 use countersign_delivery::worker::{self, WorkerOptions};
 use countersign_http::Services;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
@@ -42,6 +43,7 @@ pub(crate) fn services(
         arrivals,
         issuer: public_url,
         quota: config.server.quota(),
+        draining: Arc::default(),
     }
 }
 
@@ -66,6 +68,7 @@ where
 
     let arrivals = Arc::new(Notify::new());
     let services = services(config, &opened, url.clone(), Arc::clone(&arrivals));
+    let draining = Arc::clone(&services.draining);
     let doors = countersign_http::doors(services);
     let mut api = listen::Api::start(listener, tls, doors.public);
     let control = listen::Control::start(config.control_socket(), doors.control)?;
@@ -77,8 +80,11 @@ where
 
     ready(&Reachable { url })?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), store = %config.store.url, "serving");
-    let ended = api.until(signals.stop()).await;
+    let mut ended = api.until(signals.stop()).await;
     signals.end_at_once();
+    if ended.is_ok() {
+        ended = drain(&mut api, config.server.drain_seconds, &draining).await;
+    }
 
     let deadline = Duration::from_secs(config.server.shutdown_deadline_seconds);
     tracing::info!(
@@ -97,6 +103,16 @@ where
     drop(alone);
     tracing::info!("stopped");
     ended
+}
+
+/// Says that this node goes, and goes on for a while: whoever balances the load sends elsewhere before it closes.
+async fn drain(api: &mut listen::Api, seconds: u64, draining: &AtomicBool) -> Outcome {
+    draining.store(true, Ordering::Relaxed);
+    if seconds == 0 {
+        return Ok(());
+    }
+    tracing::info!(seconds, "draining: not ready any more, but everything is served");
+    api.until(sleep(Duration::from_secs(seconds))).await
 }
 
 /// Reads the numbering plans and the message texts beside the start, so that the first caller does not wait for them.

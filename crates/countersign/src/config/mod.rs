@@ -72,7 +72,7 @@ impl Config {
     /// When the environment names a database that others may use: `dev` works on a file of its own.
     pub(crate) fn of_dev(data: &Path) -> Outcome<Self> {
         let config = Self {
-            server: Server { shutdown_deadline_seconds: 2, ..Server::default() },
+            server: Server { drain_seconds: 0, shutdown_deadline_seconds: 2, ..Server::default() },
             store: Store::at("sqlite:countersign.db"),
             log: Log { level: "warn".to_owned(), ..Log::default() },
             ..Self::default()

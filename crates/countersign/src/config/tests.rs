@@ -60,6 +60,7 @@ fn wrong_values_of_each_section_are_refused() {
     for (text, key) in [
         ("[server]\npublic_url = \"codes.example\"", "server.public_url"),
         ("[server]\npublic_url = \"https://codes.example/\"", "server.public_url"),
+        ("[server]\ndrain_seconds = 301", "server.drain_seconds"),
         ("[store]\nurl = \"mysql:x\"", "store.url"),
         ("[store]\nurl = \"sqlite:\"", "store.url"),
         ("[store]\nurl = \"postgres://u@/d\"", "store.url"),
