@@ -27,7 +27,7 @@ pub(crate) async fn call(
     if is_served(&socket) {
         return Client::over_socket(&socket)?.call(method, path, &[], body).await;
     }
-    let opened = wire::open(config)?;
+    let opened = wire::open(config).await?;
     let services = wire::services(config, &opened, "http://control".to_owned(), Arc::default());
     let router = countersign_http::control_router(services);
     let body = body.map(|body| Body::from(body.to_string())).unwrap_or_default();
@@ -79,16 +79,5 @@ mod tests {
         assert!(text(&key, "/secret").starts_with("sk_test_"));
         let refused = call(&config, Method::DELETE, "/v1/api_keys/key_x", None).await.unwrap().unwrap_err();
         assert_eq!(refused.code(), "resource_not_found");
-    }
-
-    #[test]
-    fn a_store_is_open_in_one_process_at_a_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let config = Config::of_dev(&dir.path().join("data")).unwrap();
-        let first = wire::Alone::with(&config).unwrap();
-        let refused = wire::Alone::with(&config).map(drop).unwrap_err();
-        assert!(refused.what.ends_with("is in use"), "{refused}");
-        drop(first);
-        assert!(wire::Alone::with(&config).is_ok());
     }
 }

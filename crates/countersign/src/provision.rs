@@ -9,11 +9,11 @@ use countersign_core::tenancy::{
     AdminAnswer, AdminChange, AdminRequest, ApiKey, KeyKind, KeySecret, Project, default_scopes,
 };
 use countersign_core::tenant::{Mode, Tenant};
-use countersign_core::time::{Clock as _, Timestamp};
+use countersign_core::time::Timestamp;
 
-use crate::clock::SystemClock;
 use crate::entropy::random;
 use crate::problem::{Outcome, Problem};
+use crate::wire::Opened;
 
 /// What a new project is called, and what its messages say.
 pub(crate) struct Naming<'a> {
@@ -26,9 +26,9 @@ pub(crate) struct Naming<'a> {
 }
 
 /// Makes a project with the standard profile.
-pub(crate) async fn project(store: &dyn Store, naming: &Naming<'_>) -> Outcome<Project> {
+pub(crate) async fn project(opened: &Opened, naming: &Naming<'_>) -> Outcome<Project> {
     let project = Project {
-        id: ProjectId::new(SystemClock.now(), random()),
+        id: ProjectId::new(opened.clock.now(), random()),
         name: naming.name.to_owned(),
         brand: naming.brand.to_owned(),
         origin_host: naming.origin_host.map(str::to_owned),
@@ -39,7 +39,7 @@ pub(crate) async fn project(store: &dyn Store, naming: &Naming<'_>) -> Outcome<P
         test_clock_ahead: 0,
         outbox_cleared_at: None,
     };
-    match administer(store, AdminChange::CreateProject(project)).await? {
+    match administer(opened.store.as_ref(), AdminChange::CreateProject(project)).await? {
         AdminAnswer::Project(project) => Ok(project),
         other => Err(unexpected(&other)),
     }
@@ -47,14 +47,14 @@ pub(crate) async fn project(store: &dyn Store, naming: &Naming<'_>) -> Outcome<P
 
 /// Makes a server's key for a project; its text is not kept anywhere.
 pub(crate) async fn secret_key(
-    store: &dyn Store,
+    opened: &Opened,
     project: ProjectId,
     mode: Mode,
     name: &str,
 ) -> Outcome<KeySecret> {
     let secret = KeySecret::from_random(KeyKind::Secret, mode, &random());
     let key = ApiKey {
-        id: KeyId::new(SystemClock.now(), random()),
+        id: KeyId::new(opened.clock.now(), random()),
         tenant: Tenant { project, mode },
         kind: KeyKind::Secret,
         prefix: KeySecret::prefix(&secret.0).unwrap_or_default().to_owned(),
@@ -66,7 +66,7 @@ pub(crate) async fn secret_key(
         networks: Vec::new(),
         created_at: Timestamp::default(),
     };
-    match administer(store, AdminChange::CreateKey(key)).await? {
+    match administer(opened.store.as_ref(), AdminChange::CreateKey(key)).await? {
         AdminAnswer::Key(_) => Ok(secret),
         other => Err(unexpected(&other)),
     }

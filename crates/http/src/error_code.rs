@@ -149,10 +149,13 @@ error_codes! {
         cause "No configured route serves the channel and country.",
         fix "Add a route in the configuration; `countersign config check` shows those there are.";
     StorageUnavailable = 503 "storage_unavailable", "The storage cannot be used", retry true, Ours,
-        cause "The disk is full, read-only or gone, the server is going down, or a root key is missing. No try is counted.",
+        cause "The disk or database is full, read-only or gone, its clock was set back, or a root key is missing. No try is counted.",
         fix "Send it again later with the same `Idempotency-Key`; the server's log says what is wrong.";
     Overloaded = 503 "overloaded", "The server is overloaded", retry true, Ours,
         cause "The queue in front of the storage is full.", fix "Send it again after `Retry-After`, with the same `Idempotency-Key`.";
+    ShuttingDown = 503 "shutting_down", "The server is going down", retry true, Ours,
+        cause "The process was told to stop. `/readyz` says so first, while everything else is still served.",
+        fix "Send it to another node, or again later, with the same `Idempotency-Key`.";
 }
 
 /// The catalogue of all errors as a Markdown page.

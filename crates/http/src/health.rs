@@ -30,9 +30,10 @@ pub(crate) const READY: Operation = Operation {
     path: "/readyz",
     id: "getReadiness",
     summary: "Whether the server can do its work",
-    description: "Asks the storage whether it can be written to. For load balancers.",
+    description: "Asks the storage whether it can be written to. For load balancers: it refuses as soon as the process is \
+                  told to stop, `server.drain_seconds` before the server closes.",
     success: (200, "It is ready", "Health"),
-    errors: &[ErrorCode::StorageUnavailable, ErrorCode::Overloaded],
+    errors: &[ErrorCode::StorageUnavailable, ErrorCode::Overloaded, ErrorCode::ShuttingDown],
     ..HEALTH
 };
 
@@ -41,6 +42,9 @@ pub(crate) async fn health() -> Response {
 }
 
 pub(crate) async fn ready(State(app): State<App>) -> Result<Response, Problem> {
+    if app.services.is_draining() {
+        return Err(Problem::plain(ErrorCode::ShuttingDown));
+    }
     app.services.store.ready().await?;
     Ok(answer::json(StatusCode::OK, &json!({ "status": "ready" })))
 }

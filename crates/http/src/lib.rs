@@ -31,6 +31,7 @@ mod value;
 mod verifications;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -69,6 +70,14 @@ pub struct Services {
     pub arrivals: Arc<tokio::sync::Notify>,
     /// Requests each key may make on this node; `None` lets all through.
     pub quota: Option<Quota>,
+    /// Turns true when the process is told to stop: readiness is refused from then on, everything else still served.
+    pub draining: Arc<AtomicBool>,
+}
+
+impl Services {
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
 }
 
 /// Writes a message as a provider would get it. Implemented over the delivery crate, which this one never sees.

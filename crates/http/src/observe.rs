@@ -1,7 +1,7 @@
 //! The outermost layer: an id for every request, one log line with the route's pattern, problems rendered, headers.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Extensions, HeaderMap, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use countersign_core::ids::RequestId;
@@ -36,6 +36,7 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let language = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
     let simulate_limits = says_true(request.headers(), "countersign-simulate-limits");
     let trace = trace_id(request.headers());
+    let version = request.version();
     request.extensions_mut().insert(Context { request_id, simulate_limits });
     let slot = app.quotas.as_ref().map(|_| Slot::default());
     if let Some(slot) = slot.clone() {
@@ -48,6 +49,10 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         response = with_headers_of(rendered, &response);
     }
     finish(&mut response, request_id);
+    if app.services.is_draining() && version < Version::HTTP_2 {
+        // The client's next request opens a connection, and that leads elsewhere. HTTP/2 has a frame for it.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(slot) = slot {
         slot.tell(response.headers_mut());
     }

@@ -175,7 +175,7 @@ impl From<Unavailable> for Problem {
                 tracing::error!(%why, "nothing is decided");
                 Self::new(ErrorCode::StorageUnavailable, "The server's clock is wrong. Nothing was changed.")
             }
-            Unavailable::Closed => Self::new(ErrorCode::StorageUnavailable, "The server is going down."),
+            Unavailable::Closed => Self::plain(ErrorCode::ShuttingDown),
             Unavailable::Overloaded => Self::plain(ErrorCode::Overloaded),
             Unavailable::Internal => Self::plain(ErrorCode::InternalError),
         }

@@ -161,6 +161,7 @@ fn services() -> Services {
         issuer: "http://localhost".into(),
         arrivals: Arc::new(tokio::sync::Notify::new()),
         quota: None,
+        draining: Arc::default(),
     }
 }
 
@@ -289,6 +290,20 @@ async fn a_storage_that_cannot_be_written_is_a_503_that_does_not_tell_why() {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let body = String::from_utf8(body.to_vec()).unwrap();
     assert!(body.contains("storage_unavailable") && !body.contains("the disk is full\""), "{body}");
+}
+
+#[tokio::test]
+async fn a_server_that_goes_down_refuses_readiness_only_and_closes_each_connection_after_its_answer() {
+    let services = services();
+    services.draining.store(true, Ordering::Relaxed);
+    let router = router(services);
+    let get = |path: &str| router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+    let (ready, health) = (get("/readyz").await.unwrap(), get("/healthz").await.unwrap());
+    assert_eq!([&ready, &health].map(|answer| answer.headers()["connection"].clone()), ["close", "close"]);
+    assert_eq!(problem(ready).await, (503, "shutting_down".into(), None));
+    assert_eq!(health.status(), 200);
+    let http2 = Request::get("/healthz").version(axum::http::Version::HTTP_2).body(Body::empty()).unwrap();
+    assert!(!router.oneshot(http2).await.unwrap().headers().contains_key("connection"));
 }
 
 #[tokio::test(start_paused = true)]

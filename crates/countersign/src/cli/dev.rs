@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use countersign_core::store::Store;
 use countersign_core::tenant::Mode;
 use serde_json::json;
 
-use super::{DATA_DIR, Output};
-use crate::config::Config;
+use super::Output;
+use crate::config::{Config, DATA_DIR};
 use crate::problem::Outcome;
 use crate::profile::{self, Profile};
 use crate::provision::{self, Naming};
-use crate::{files, ring, wire};
+use crate::wire::{self, Opened};
+use crate::{files, ring};
 
 const PROFILE_FILE: &str = "profile.toml";
 const NAMING: Naming<'static> = Naming { name: "Development", brand: "Countersign", origin_host: None };
@@ -34,9 +34,9 @@ pub(super) async fn run(args: Args, output: &Output) -> Outcome {
     files::private_dir(&args.data)?;
     let mut config = Config::of_dev(&args.data)?;
     config.server.listen = args.listen;
-    let opened = wire::open_with(&config, &ring::read_or_create(&config.ring())?)?;
+    let opened = wire::open_with(&config, &ring::read_or_create(&config.ring())?).await?;
     let kept = args.data.join(PROFILE_FILE);
-    let key = key(opened.store.as_ref(), &kept).await?;
+    let key = key(&opened, &kept).await?;
     wire::serve(&config, opened, |reachable| {
         let profile = Profile { url: reachable.url.clone(), api_key: key };
         profile.write(&kept)?;
@@ -57,7 +57,8 @@ pub(super) async fn run(args: Args, output: &Output) -> Outcome {
 }
 
 /// The test key of the last time, as long as it works; else a new one.
-async fn key(store: &dyn Store, kept: &Path) -> Outcome<String> {
+async fn key(opened: &Opened, kept: &Path) -> Outcome<String> {
+    let store = opened.store.as_ref();
     if let Some(profile) = Profile::read(kept)?
         && provision::opens(store, &profile.api_key).await?
     {
@@ -66,9 +67,9 @@ async fn key(store: &dyn Store, kept: &Path) -> Outcome<String> {
     let projects = store.projects().await.map_err(provision::unavailable)?;
     let project = match projects.into_iter().next() {
         Some(project) => project,
-        None => provision::project(store, &NAMING).await?,
+        None => provision::project(opened, &NAMING).await?,
     };
-    let secret = provision::secret_key(store, project.id, Mode::Test, "dev").await?;
+    let secret = provision::secret_key(opened, project.id, Mode::Test, "dev").await?;
     Ok(secret.0.to_string())
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign_core::time::{Clock as _, Timestamp};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Output, Place};
@@ -59,8 +60,7 @@ async fn examine(place: &Place) -> Vec<Finding> {
     };
     let mut findings = vec![Finding::good("configuration", "every key is known and in range")];
     findings.push(clock());
-    findings.push(Finding::of("data directory", directory(&config)));
-    findings.push(disk(&config));
+    findings.extend(places(&config));
     let roots = ring::read(&config.ring());
     let note = |count: usize| format!("{} with {count} root(s)", config.ring().display());
     findings.push(Finding::of("key ring", roots.map(|roots| note(roots.len()))));
@@ -80,16 +80,31 @@ fn clock() -> Finding {
     )
 }
 
-fn directory(config: &Config) -> Outcome<String> {
-    let database = config.database();
-    let directory = database.parent().unwrap_or(Path::new("."));
+/// The directories of this machine that the server needs.
+fn places(config: &Config) -> Vec<Finding> {
+    let of = |path: &Path| path.parent().unwrap_or(Path::new(".")).to_owned();
+    let Some(database) = config.database() else {
+        let directory = of(&config.control_socket());
+        return vec![Finding::of("control directory", private_or_missing(&directory))];
+    };
+    let directory = of(&database);
+    vec![Finding::of("data directory", private(&directory)), disk(&directory)]
+}
+
+fn private(directory: &Path) -> Outcome<String> {
     files::check_private(directory)?;
     Ok(format!("{} is its owner's alone", directory.display()))
 }
 
-fn disk(config: &Config) -> Finding {
-    let database = config.database();
-    let directory = database.parent().unwrap_or(Path::new("."));
+/// A server makes the directory of its control socket.
+fn private_or_missing(directory: &Path) -> Outcome<String> {
+    if directory.exists() {
+        return private(directory);
+    }
+    Ok(format!("{} is made at the start", directory.display()))
+}
+
+fn disk(directory: &Path) -> Finding {
     let fix = "free some space, or move the store to a larger disk";
     match rustix::fs::statvfs(directory) {
         Err(error) => Finding::bad(
@@ -112,18 +127,27 @@ fn disk(config: &Config) -> Finding {
 
 async fn store(config: &Config) -> Finding {
     if control::is_served(&config.control_socket()) {
-        return Finding::good("store", "open, in a server that runs now");
+        return served(config).await;
     }
-    if !config.database().is_file() {
-        let why = format!("there is no file {}", config.database().display());
+    if let Some(database) = config.database().filter(|database| !database.is_file()) {
+        let why = format!("there is no file {}", database.display());
         let fix = "run `countersign init`, restore a backup, or correct store.url";
         return Finding::bad("store", Problem::new("there is no store", why, fix));
     }
-    match wire::open(config) {
+    match wire::open(config).await {
         Ok(opened) => {
             opened.close().await;
             Finding::good("store", "opens with this key ring, schema up to date")
         }
+        Err(problem) => Finding::bad("store", problem),
+    }
+}
+
+/// What the running server says of its store.
+async fn served(config: &Config) -> Finding {
+    match control::call(config, Method::GET, "/readyz", None).await {
+        Ok(Ok(_)) => Finding::good("store", "open and written to, in a server that runs now"),
+        Ok(Err(refused)) => Finding::bad("store", refused.problem("the server that runs now cannot use it")),
         Err(problem) => Finding::bad("store", problem),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Output, Place};
 use crate::problem::Outcome;
-use crate::{provision, wire};
+use crate::wire;
 
 /// Bring the store's schema up to date.
 #[derive(Debug, clap::Args)]
@@ -13,10 +13,8 @@ pub(super) struct Args {
     place: Place,
 }
 
-pub(super) fn run(args: &Args, output: &Output) -> Outcome {
-    let config = args.place.config()?;
-    let _alone = wire::Alone::with(&config)?;
-    let ran = countersign_store::sqlite::migrate(&config.database()).map_err(provision::unavailable)?;
+pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
+    let ran = wire::migrate(&args.place.config()?).await?;
     let text = if ran.is_empty() {
         "the schema is up to date".to_owned()
     } else {

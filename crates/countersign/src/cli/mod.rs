@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 use crate::problem::{Outcome, Problem};
 
 pub(crate) use output::{Output, line_from_stdin, text};
-pub(crate) use place::{DATA_DIR, Place};
+pub(crate) use place::Place;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong command or configuration,
@@ -105,7 +105,7 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Keys(args) => keys::run(&args, output).await,
         Command::Projects(args) => projects::run(&args, output).await,
         Command::Config(args) => config::run(&args, output),
-        Command::Migrate(args) => migrate::run(&args, output),
+        Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
         Command::Completion(args) => completion::run(&args, output),
         Command::Docs(args) => docs::run(&args, output),

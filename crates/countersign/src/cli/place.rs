@@ -2,11 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, FILE_NAME};
+use crate::config::{Config, DATA_DIR, FILE_NAME};
 use crate::problem::{Outcome, Problem};
-
-/// The directory `dev` uses when none is named.
-pub(crate) const DATA_DIR: &str = "countersign-data";
 
 /// Where a server's configuration or data is.
 #[derive(Debug, clap::Args)]
@@ -33,7 +30,7 @@ impl Place {
 
 fn of_data(data: &Path) -> Outcome<Config> {
     let config = Config::of_dev(data)?;
-    if config.database().is_file() {
+    if config.database().is_some_and(|database| database.is_file()) {
         return Ok(config);
     }
     Err(Problem::usage(

@@ -19,7 +19,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
     let config = Config::read(&args.config)?;
-    let opened = wire::open(&config)?;
+    let opened = wire::open(&config).await?;
     wire::serve(&config, opened, |reachable| {
         let url = &reachable.url;
         output.answer(&format!("API:  {url}/v1\nDocs: {url}/docs"), &json!({ "url": url }));

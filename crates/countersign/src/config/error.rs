@@ -38,7 +38,9 @@ impl Source<'_> {
     pub(super) fn malformed(&self, error: &toml::de::Error) -> Problem {
         let line = error.span().map(|span| line_at(self.text, span.start));
         let place = self.place(line);
+        // A line with a URL is not repeated: there may be a password in it.
         let quoted = line.and_then(|line| self.text.lines().nth(line - 1)).map(str::trim);
+        let quoted = quoted.filter(|text| !text.contains("://"));
         let quoted = quoted.map(|text| format!(" (`{text}`)")).unwrap_or_default();
         let fix = "correct that line; `countersign config sample` prints every key with its meaning";
         Problem::usage(WHAT, format!("{place}: {}{quoted}", error.message().trim_end()), fix)

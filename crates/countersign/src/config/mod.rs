@@ -10,25 +10,30 @@ mod retention;
 mod routes;
 mod server;
 mod store;
+mod store_url;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::files;
-use crate::problem::Outcome;
+use crate::problem::{Outcome, Problem};
 
 pub(crate) use keys::Keys;
 pub(crate) use log::{Format, Log};
-pub(crate) use reference::{markdown, sample};
+pub(crate) use reference::{markdown, sample, sample_with};
 pub(crate) use retention::Retention;
 pub(crate) use server::Server;
-pub(crate) use store::Store;
+pub(crate) use store::{Engine, Store};
+pub(crate) use store_url::StoreUrl;
 
 use error::{Invalid, Source};
 
 /// The name `init` gives the file, and where commands look for it when none is named.
 pub(crate) const FILE_NAME: &str = "countersign.toml";
+
+/// The directory for what a server keeps beside its configuration when none is named.
+pub(crate) const DATA_DIR: &str = "countersign-data";
 
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,21 +63,35 @@ pub(crate) struct Config {
 impl Config {
     /// Reads and checks a file, with the environment laid over it.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
-        let text = files::read(path)?;
-        let variables = overlay::variables(std::env::vars_os());
-        Self::parse(&text, path, &variables)
+        Self::of_text(&files::read(path)?, path)
     }
 
     /// What `dev` works with: everything in one directory, a log made for a terminal; the environment laid over it.
+    ///
+    /// # Errors
+    /// When the environment names a database that others may use: `dev` works on a file of its own.
     pub(crate) fn of_dev(data: &Path) -> Outcome<Self> {
         let config = Self {
-            server: Server { shutdown_deadline_seconds: 2, ..Server::default() },
-            store: Store { url: "sqlite:countersign.db".to_owned() },
+            server: Server { drain_seconds: 0, shutdown_deadline_seconds: 2, ..Server::default() },
+            store: Store::at("sqlite:countersign.db"),
             log: Log { level: "warn".to_owned(), ..Log::default() },
             ..Self::default()
         };
         let text = toml::to_string(&config).unwrap_or_default();
-        Self::parse(&text, &data.join(FILE_NAME), &overlay::variables(std::env::vars_os()))
+        let config = Self::parse(&text, &data.join(FILE_NAME), &overlay::variables(std::env::vars_os()))?;
+        if config.database().is_some() {
+            return Ok(config);
+        }
+        Err(Problem::usage(
+            "a server of `countersign dev` has a SQLite file",
+            format!("COUNTERSIGN_STORE__URL names {}", config.store.url),
+            "unset it; for a server on that database use `countersign serve --config FILE`",
+        ))
+    }
+
+    /// What `text` says, as if it stood in the file `path`, with the environment laid over it.
+    pub(crate) fn of_text(text: &str, path: &Path) -> Outcome<Self> {
+        Self::parse(text, path, &overlay::variables(std::env::vars_os()))
     }
 
     fn parse(text: &str, path: &Path, variables: &[overlay::Variable]) -> Outcome<Self> {
@@ -89,14 +108,27 @@ impl Config {
         self.base.join(path)
     }
 
-    /// The SQLite file.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.resolve(self.store.file())
+    /// The SQLite file; `None` when the store is in PostgreSQL.
+    pub(crate) fn database(&self) -> Option<PathBuf> {
+        self.store.file().map(|file| self.resolve(file))
     }
 
-    /// The owner-only socket of the running server.
+    /// The engine of the store, with the password of its database.
+    pub(crate) fn engine(&self) -> Outcome<Engine> {
+        match self.database() {
+            Some(database) => Ok(Engine::Sqlite(database)),
+            None => self.store.settings(&self.base).map(Engine::Postgres),
+        }
+    }
+
+    /// The owner-only socket of the running server: as configured, else beside the SQLite file, else where that would
+    /// be.
     pub(crate) fn control_socket(&self) -> PathBuf {
-        self.database().with_file_name("control.sock")
+        match (&self.server.control_socket, self.database()) {
+            (Some(socket), _) => self.resolve(socket),
+            (None, Some(database)) => database.with_file_name(server::CONTROL_SOCKET),
+            (None, None) => self.resolve(&Path::new(DATA_DIR).join(server::CONTROL_SOCKET)),
+        }
     }
 
     /// The key ring.

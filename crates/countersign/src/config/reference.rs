@@ -60,6 +60,12 @@ pub(crate) fn sample() -> String {
     text
 }
 
+/// The sample with another store.
+pub(crate) fn sample_with(url: &str) -> String {
+    let line = |url: &str| format!("url = {}\n", toml::Value::from(url));
+    sample().replace(&line(&super::Store::default().url.to_string()), &line(url))
+}
+
 /// The reference page, `docs/configuration.md`.
 pub(crate) fn markdown() -> String {
     let mut text = String::from(

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::error::Invalid;
 use super::reference::{Field, Section};
 
-/// The longest time a shutdown may be given.
+/// The longest time a shutdown, and the draining before it, may be given.
 const LONGEST_SHUTDOWN_SECONDS: u64 = 300;
+
+/// The name of the control socket's file.
+pub(super) const CONTROL_SOCKET: &str = "control.sock";
 
 /// Where the server listens and how it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,10 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// How clients reach it.
     pub(crate) public_url: Option<String>,
+    /// Where the commands of its owner reach it.
+    pub(crate) control_socket: Option<PathBuf>,
+    /// Time between saying that it goes and going.
+    pub(crate) drain_seconds: u64,
     /// Time for requests in flight when it is told to stop.
     pub(crate) shutdown_deadline_seconds: u64,
     /// Requests each API key may make; zero for no quota.
@@ -44,6 +51,8 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
+            control_socket: None,
+            drain_seconds: 5,
             shutdown_deadline_seconds: 20,
             requests_per_minute_per_key: 0,
             tls: None,
@@ -63,6 +72,10 @@ impl Server {
             let fix = format!("write 1 to {LONGEST_SHUTDOWN_SECONDS} seconds");
             let key = ["server", "shutdown_deadline_seconds"];
             return Err(Invalid::new(&key, "out of range", fix));
+        }
+        if self.drain_seconds > LONGEST_SHUTDOWN_SECONDS {
+            let fix = format!("write 0 to {LONGEST_SHUTDOWN_SECONDS} seconds");
+            return Err(Invalid::new(&["server", "drain_seconds"], "out of range", fix));
         }
         let Some(url) = &self.public_url else { return Ok(()) };
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
@@ -95,10 +108,26 @@ pub(super) const SECTION: Section = Section {
             about: "How clients reach it: the issuer of proofs, and the base of links. Without it, the listen address.",
         },
         Field {
+            key: "control_socket",
+            value: "\"countersign-data/control.sock\"",
+            optional: true,
+            about: "The socket over which commands like `countersign keys` reach this server; its directory must be its \
+                    owner's alone (mode 700), and each server needs its own. Without it, beside the SQLite file; with \
+                    PostgreSQL, `countersign-data/control.sock`.",
+        },
+        Field {
+            key: "drain_seconds",
+            value: "5",
+            optional: false,
+            about: "How long the server goes on after SIGTERM with `/readyz` refused, 0 to 300: longer than a load \
+                    balancer in front needs to notice, so that it sends no more when the server closes. Answers close \
+                    their connections meanwhile. A second signal ends at once.",
+        },
+        Field {
             key: "shutdown_deadline_seconds",
             value: "20",
             optional: false,
-            about: "How long requests in flight may take after SIGTERM, 1 to 300.",
+            about: "How long requests in flight may take once the server closes, 1 to 300.",
         },
         Field {
             key: "requests_per_minute_per_key",

@@ -13,7 +13,8 @@ fn parse_with(text: &str, name: &str, value: &str) -> Outcome<Config> {
 fn the_sample_is_the_default() {
     let of_sample: Config = toml::from_str(&sample()).unwrap();
     assert_eq!(of_sample, Config::default());
-    assert_eq!(parse("").unwrap().database(), Path::new("dir/countersign-data/countersign.db"));
+    let database = parse("").unwrap().database();
+    assert_eq!(database.as_deref(), Some(Path::new("dir/countersign-data/countersign.db")));
 }
 
 #[test]
@@ -22,7 +23,9 @@ fn what_the_sample_shows_as_a_comment_may_be_written() {
     let is_prose = |line: &&str| line.starts_with("##");
     let header = 3;
     let all: Vec<String> = sample().lines().skip(header).filter(|line| !is_prose(line)).map(shown).collect();
-    let config = parse(&all.join("\n")).unwrap();
+    let sqlite = Store::default().url.to_string();
+    let text = all.join("\n").replace(&sqlite, "postgres://countersign@db.example/countersign");
+    let config = parse(&text).unwrap();
     assert!(config.server.tls.is_some() && config.server.public_url.is_some());
     assert_eq!(config.providers.len(), 2);
     assert_eq!(config.routing().live.len(), 1);
@@ -57,7 +60,17 @@ fn wrong_values_of_each_section_are_refused() {
     for (text, key) in [
         ("[server]\npublic_url = \"codes.example\"", "server.public_url"),
         ("[server]\npublic_url = \"https://codes.example/\"", "server.public_url"),
+        ("[server]\ndrain_seconds = 301", "server.drain_seconds"),
         ("[store]\nurl = \"mysql:x\"", "store.url"),
+        ("[store]\nurl = \"sqlite:\"", "store.url"),
+        ("[store]\nurl = \"postgres://u@/d\"", "store.url"),
+        ("[store]\nurl = \"postgresql://u@h\"", "store.url"),
+        ("[store]\nurl = \"postgres://u@h/d\"\nlanes = 0", "store.lanes"),
+        ("[store]\nurl = \"postgres://u@h/d\"\nlanes = 33", "store.lanes"),
+        ("[store]\npassword_file = \"p\"", "store.password_file"),
+        ("[store]\nca_file = \"c\"", "store.ca_file"),
+        ("[store]\nlanes = 4", "store.lanes"),
+        ("[store]\nprepared_statements = false", "store.prepared_statements"),
         ("[log]\nlevel = \"a=b=c\"", "log.level"),
         ("[retention]\njournal_days = 1", "retention.journal_days"),
         ("[retention]\nverifications_days = 0", "retention.verifications_days"),
@@ -109,4 +122,42 @@ fn a_wrong_variable_is_named() {
         let problem = parse_with("", name, value).unwrap_err();
         assert!(problem.why.starts_with(&format!("{name} (environment)")), "{problem}");
     }
+}
+
+#[test]
+fn the_control_socket_lies_beside_the_file_or_in_a_directory_of_the_node() {
+    let socket = |text: &str| parse(text).unwrap().control_socket();
+    let postgres = "[store]\nurl = \"postgresql://u@h/d\"\n";
+    let own = "[server]\ncontrol_socket = \"run/c.sock\"\n";
+    assert_eq!(socket("[store]\nurl = \"sqlite:x/y.db\""), Path::new("dir/x/control.sock"));
+    assert_eq!(socket(postgres), Path::new("dir/countersign-data/control.sock"));
+    assert_eq!(socket(&format!("{own}{postgres}")), Path::new("dir/run/c.sock"));
+    assert_eq!(socket(own), Path::new("dir/run/c.sock"));
+}
+
+#[test]
+fn the_password_of_a_store_is_in_no_text() {
+    let line = "[store]\nurl = \"postgres://anna:hunter2@db/codes\"";
+    let config = parse(line).unwrap();
+    assert!(toml::to_string(&config).unwrap().contains("postgres://anna:***@db/codes"));
+    let texts = [toml::to_string(&config).unwrap(), format!("{config:?}")];
+    let wrong = [
+        format!("{line}\nlanes = 99"),
+        format!("{line}\nlane = 4"),
+        line.trim_end_matches('"').to_owned(),
+        line.replace("/codes", ""),
+    ];
+    let problems = wrong.map(|text| parse(&text).unwrap_err().to_string());
+    let of_variable = parse_with("", "COUNTERSIGN_STORE__URL", "postgres://anna:hunter2@/codes");
+    let all = texts.into_iter().chain(problems).chain([of_variable.unwrap_err().to_string()]);
+    for text in all {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn the_sample_can_be_had_with_another_store() {
+    let config = parse(&sample_with("postgres://u@\"h\"/d")).unwrap_or_else(|problem| panic!("{problem}"));
+    assert_eq!(config.store.url.to_string(), "postgres://u@\"h\"/d");
+    assert_eq!(sample_with(&Store::default().url.to_string()), sample());
 }

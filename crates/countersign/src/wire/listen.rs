@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::idle::IdleAcceptor;
 use crate::config::Config;
 use crate::problem::{Outcome, Problem};
+use crate::{control, files};
 
 /// The head of a request must have come within this time, a TLS handshake be done.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -120,10 +121,21 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Begins to accept. The caller holds the lock on the store, so a socket that is there is a dead one.
+    /// Begins to accept. A socket that is there and does not answer is a dead server's.
     pub(super) fn start(path: PathBuf, router: Router) -> Outcome<Self> {
+        if control::is_served(&path) {
+            return Err(Problem::new(
+                format!("the control socket {} is in use", path.display()),
+                "another server answers there",
+                "stop that one, or give each its own server.control_socket",
+            ));
+        }
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            files::private_dir(directory)?;
+        }
         let listener = unix(&path).map_err(|error| {
-            let fix = "put the store into a directory with a shorter path, on a file system that has sockets";
+            let fix =
+                "name another in server.control_socket: a short path, on a file system that has sockets";
             Problem::new(format!("the control socket {} cannot be made", path.display()), error, fix)
         })?;
         let handle = Handle::new();

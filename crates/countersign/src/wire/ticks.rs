@@ -1,4 +1,4 @@
-//! What happens by itself: codes expire, old rows go.
+//! What happens by itself: codes expire, old rows go. Of many nodes one does it, the one that leads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,12 @@ use countersign_core::ids::VerificationId;
 use countersign_core::limits::MAX_LIFETIME;
 use countersign_core::store::{Overdue, Retention, Store, Unavailable};
 use countersign_core::tenant::Tenant;
-use countersign_core::time::{Clock as _, Entropy};
-use countersign_store::sqlite::SqliteStore;
+use countersign_core::time::{Clock, Entropy};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::clock::SystemClock;
+use super::Opened;
 use crate::entropy::SystemEntropy;
 
 /// How often codes whose time ran out are written down as expired. They are refused from the instant itself.
@@ -31,9 +30,9 @@ const RETIRE_MOST: usize = 2_000;
 pub(super) struct Ticks(Vec<JoinHandle<()>>);
 
 /// Starts them; they end when `stopped` turns true.
-pub(super) fn start(store: &Arc<SqliteStore>, keep: Retention, stopped: &watch::Receiver<bool>) -> Ticks {
-    let expiry = expire(Arc::clone(store), stopped.clone());
-    let retention = retire(Arc::clone(store), keep, stopped.clone());
+pub(super) fn start(opened: &Opened, keep: Retention, stopped: &watch::Receiver<bool>) -> Ticks {
+    let expiry = expire(Arc::clone(&opened.store), Arc::clone(&opened.clock), stopped.clone());
+    let retention = retire(Arc::clone(&opened.store), keep, stopped.clone());
     Ticks(vec![tokio::spawn(expiry), tokio::spawn(retention)])
 }
 
@@ -46,10 +45,16 @@ impl Ticks {
     }
 }
 
-async fn expire(store: Arc<SqliteStore>, mut stopped: watch::Receiver<bool>) {
-    let mut cursor = VerificationId::new(SystemClock.now().minus(LOOK_BACK), [0; 10]);
+async fn expire(store: Arc<dyn Store>, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
+    let earliest = || VerificationId::new(clock.now().minus(LOOK_BACK), [0; 10]);
+    let mut cursor = earliest();
     while next_tick(&mut stopped, EXPIRE_EVERY).await {
-        match expire_from(store.as_ref(), cursor).await {
+        if !store.leads() {
+            // Another node does it now. Whoever takes over looks back as far as one that starts.
+            cursor = earliest();
+            continue;
+        }
+        match expire_from(store.as_ref(), clock.as_ref(), cursor).await {
             Ok(next) => cursor = next,
             Err(error) => {
                 tracing::warn!(%error, "expired codes could not be written down; the next tick tries again");
@@ -59,7 +64,11 @@ async fn expire(store: Arc<SqliteStore>, mut stopped: watch::Receiver<bool>) {
 }
 
 /// Goes on until the present is reached; answers where to begin the next time.
-async fn expire_from(store: &SqliteStore, mut cursor: VerificationId) -> Result<VerificationId, Unavailable> {
+async fn expire_from(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    mut cursor: VerificationId,
+) -> Result<VerificationId, Unavailable> {
     loop {
         let Overdue { ids, next } = store.overdue(cursor, EXPIRE_MOST).await?;
         // All are queued before the first is awaited, so they share a commit.
@@ -69,7 +78,7 @@ async fn expire_from(store: &SqliteStore, mut cursor: VerificationId) -> Result<
         }
         let Some(next) = next else { return Ok(cursor) };
         cursor = next;
-        if SystemClock.now().since(next.created_at()) < MAX_LIFETIME + EXPIRE_EVERY {
+        if clock.now().since(next.created_at()) < MAX_LIFETIME + EXPIRE_EVERY {
             return Ok(cursor);
         }
     }
@@ -79,8 +88,11 @@ fn expiry(tenant: Tenant, id: VerificationId) -> Request {
     Request::of_system(tenant, Entropy::draw(&SystemEntropy), Command::Expire(id))
 }
 
-async fn retire(store: Arc<SqliteStore>, keep: Retention, mut stopped: watch::Receiver<bool>) {
+async fn retire(store: Arc<dyn Store>, keep: Retention, mut stopped: watch::Receiver<bool>) {
     while next_tick(&mut stopped, RETIRE_EVERY).await {
+        if !store.leads() {
+            continue;
+        }
         match store.retire(keep, RETIRE_MOST).await {
             Ok(0) => (),
             Ok(rows) => tracing::debug!(rows, "old rows removed"),

@@ -12,3 +12,4 @@ mod races;
 mod routes;
 mod sending_limits;
 mod shutdown;
+mod store_choice;

@@ -75,6 +75,7 @@ impl Operation {
                 Code::IpNotAllowed,
                 Code::StorageUnavailable,
                 Code::Overloaded,
+                Code::ShuttingDown,
             ]);
             codes.extend([Code::ParameterInvalid, Code::ParameterUnknown]);
         }
