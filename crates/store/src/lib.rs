@@ -3,6 +3,7 @@
 //! Both share the pure loop of the core ([`countersign_core::batch`]) and the way rows are gathered for it
 //! ([`load`]); each has only its own reads and writes.
 
+mod cbor;
 mod load;
 pub mod memory;
 pub mod postgres;

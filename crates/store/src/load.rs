@@ -26,7 +26,8 @@ pub(crate) trait Rows {
         tenant: &Tenant,
         id: VerificationId,
     ) -> Result<Option<Verification>, Self::Error>;
-    fn delivery(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<Delivery>, Self::Error>;
+    /// The verification whose code a delivery carries.
+    fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Self::Error>;
     fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Self::Error>;
 }
 
@@ -72,8 +73,8 @@ impl<R: Rows> Loading<'_, R> {
                 self.verification(tenant, id, with_deliveries)?;
             }
             Root::Delivery(id) => {
-                if let Some(delivery) = self.rows.delivery(tenant, id)? {
-                    self.verification(tenant, delivery.verification, true)?;
+                if let Some(verification) = self.rows.carried_by(tenant, id)? {
+                    self.verification(tenant, verification, true)?;
                 }
             }
         }

@@ -65,8 +65,8 @@ impl Rows for &Tables {
         Ok(self.verifications.get(&(*tenant, id)).cloned())
     }
 
-    fn delivery(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<Delivery>, Self::Error> {
-        Ok(self.deliveries.get(&(*tenant, id)).cloned())
+    fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Self::Error> {
+        Ok(self.deliveries.get(&(*tenant, id)).map(|delivery| delivery.verification))
     }
 
     fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Self::Error> {

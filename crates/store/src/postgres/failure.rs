@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::time::ClockWentBack;
 use tokio_postgres::error::SqlState;
@@ -35,6 +36,10 @@ pub enum Failure {
     Statement(tokio_postgres::Error),
     /// Another batch changed the same rows first; deciding again settles it.
     Conflict,
+    /// This node lacks the root key that is active; it can decide nothing.
+    RootMissing(RootId),
+    /// The lane belongs to another node now.
+    LaneLost,
 }
 
 impl Failure {
@@ -49,12 +54,18 @@ impl Failure {
             }
             Self::NoDatabase(_) => "create it (`createdb`), or correct its name in store.url",
             Self::TooOld(_) => "use PostgreSQL 15 or newer",
-            Self::Migration(_) => "grant the role CREATE on the schema, then start again; nothing was changed",
+            Self::Migration(_) => {
+                "grant the role CREATE on the schema, then start again; nothing was changed"
+            }
             Self::NewerSchema(_) => "use the version of countersign that wrote this schema, or a later one",
-            Self::WrongRing(_) => "use the key ring that this store was made with, the same on every node",
+            Self::WrongRing(_) | Self::RootMissing(_) => {
+                "use the key ring that this store was made with, the same on every node"
+            }
             Self::Corrupt(_) => "restore the database from a backup",
             Self::ClockWentBack(_) => "set the database's clock right, or run `countersign clock accept`",
-            Self::Statement(_) | Self::Conflict => "look into the database's log; see `countersign doctor`",
+            Self::Statement(_) | Self::Conflict | Self::LaneLost => {
+                "look into the database's log; see `countersign doctor`"
+            }
         }
     }
 
@@ -77,7 +88,7 @@ impl Failure {
     /// Whether the same batch, decided again on fresh rows, may succeed: serialisation failure, deadlock, a key that
     /// another one took first.
     pub(super) fn is_conflict(&self) -> bool {
-        let Self::Statement(error) = self else { return matches!(self, Self::Conflict) };
+        let Self::Statement(error) = self else { return matches!(self, Self::Conflict | Self::LaneLost) };
         let conflicts = [
             SqlState::T_R_SERIALIZATION_FAILURE,
             SqlState::T_R_DEADLOCK_DETECTED,
@@ -88,13 +99,15 @@ impl Failure {
 
     /// Whether the connection is of no use any more.
     pub(super) fn is_broken(&self) -> bool {
+        use std::error::Error as _;
         match self {
             Self::Unreachable(_) => true,
             Self::Statement(error) => {
                 // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for
                 // being idle.
                 let ends = |code: &str| ["08", "57P", "25P03"].iter().any(|class| code.starts_with(class));
-                error.is_closed() || error.code().map_or(true, |code| ends(code.code()))
+                let cut = error.source().is_some_and(|cause| cause.is::<std::io::Error>());
+                cut || error.is_closed() || error.code().is_some_and(|code| ends(code.code()))
             }
             _ => false,
         }
@@ -116,6 +129,8 @@ impl fmt::Display for Failure {
             Self::ClockWentBack(back) => write!(f, "{}", Unavailable::ClockWentBack(*back)),
             Self::Statement(error) => f.write_str(&told(error)),
             Self::Conflict => f.write_str("others kept changing the same rows"),
+            Self::RootMissing(root) => write!(f, "{root} is active, and the key ring of this node lacks it"),
+            Self::LaneLost => f.write_str("another node took this one for dead"),
         }
     }
 }

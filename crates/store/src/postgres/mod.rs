@@ -1,16 +1,55 @@
 //! The engine for many nodes: any number of stateless servers over one PostgreSQL.
+//!
+//! `lane` carries a batch through one transaction; `turn` is what happens inside it, with `load` and `write` for its two
+//! round trips. `node` is what a node owes the others. `sql` has every statement.
 
+mod engine;
 mod failure;
+mod lane;
+mod load;
+mod node;
+mod read;
+mod rows;
+mod schema;
+mod session;
 mod settings;
+mod sql;
+mod turn;
+mod upkeep;
+mod write;
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use countersign_core::keys::{Keys, Root};
-use countersign_core::time::{Clock, EntropySource};
+use countersign_core::batch::Outcome;
+use countersign_core::command::{Job, RecipientIndex, Request};
+use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::journal::Actor;
+use countersign_core::keys::{Keys, Root, RootId};
+use countersign_core::store::{
+    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
+    Unavailable,
+};
+use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
+use countersign_core::tenant::Tenant;
+use countersign_core::time::{Clock, EntropySource, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 
 use crate::HandOver;
+use engine::{Engine, NodeClock};
 pub use failure::Failure;
+use lane::{ANSWER_TIME, Lane, Work};
+use read::Reading;
+use rows::{bodies, column};
+use session::{Connector, Session};
 pub use settings::Settings;
+use sql::Sql;
+
+/// Commands that may wait for the lanes; one more is refused as `overloaded`.
+const QUEUE: usize = 8_192;
 
 /// What the engine needs from the outside.
 pub struct Options<'a> {
@@ -28,8 +67,15 @@ pub struct Options<'a> {
 
 /// The engine for many nodes.
 pub struct PostgresStore {
-    keys: Arc<Keys>,
-    clock: Arc<dyn Clock>,
+    engine: Arc<Engine>,
+    queue: Mutex<Option<mpsc::Sender<Work>>>,
+    stop: watch::Sender<bool>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    lanes: Vec<JoinHandle<()>>,
+    node: JoinHandle<()>,
 }
 
 impl PostgresStore {
@@ -38,20 +84,97 @@ impl PostgresStore {
     /// # Errors
     /// When the database cannot be used as it is; nothing was changed then.
     pub async fn open(options: &Options<'_>) -> Result<Self, Failure> {
-        let _ = options;
-        Err(Failure::Unreachable("not built yet".to_owned()))
+        Self::open_with(options, None).await
+    }
+
+    /// The same with a clock that decides instead of the database's, for tests of what time does.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with(options: &Options<'_>, given: Option<Arc<dyn Clock>>) -> Result<Self, Failure> {
+        let connector = Connector::new(options.settings)?;
+        schema::run(&connector).await?;
+        let session = connector.session().await?;
+        let (keys, ring) = keys(&session, options).await?;
+        let mut node = [0; 16];
+        options.entropy.fill(&mut node);
+        let outside =
+            (Arc::new(NodeClock::new(Arc::clone(&options.clock))), given, Arc::clone(&options.entropy));
+        let engine =
+            Arc::new(Engine::new(node, connector, Arc::new(keys), outside, Arc::clone(&options.hand_over)));
+        // Known to the others before it does anything: its lanes must not look like a dead node's.
+        let seen = session.query_opt(Sql::Heartbeat, &[&node.as_slice(), &ring]).await?;
+        engine.shown(seen.map_or(Ok(0), |row| column(&row, 0))?);
+        drop(session);
+        Ok(Self::start(engine, options.settings.lanes, ring))
+    }
+
+    fn start(engine: Arc<Engine>, lanes: usize, ring: Vec<u8>) -> Self {
+        let (queue, work) = mpsc::channel(QUEUE);
+        let (stop, stopped) = watch::channel(false);
+        let work = Arc::new(tokio::sync::Mutex::new(work));
+        let serve = |_| tokio::spawn(Lane::new(Arc::clone(&engine)).serve(Arc::clone(&work)));
+        let lanes = (0..lanes.max(1)).map(serve).collect();
+        let node = tokio::spawn(node::live(Arc::clone(&engine), ring, queue.downgrade(), stopped));
+        let running = Mutex::new(Some(Running { lanes, node }));
+        Self { engine, queue: Mutex::new(Some(queue)), stop, running }
     }
 
     /// The keys of this store: the ring's subkeys with the store's epoch.
     #[must_use]
     pub fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.keys)
+        Arc::clone(&self.engine.keys)
     }
 
     /// The database's clock as this node knows it, for everything beside the decisions.
     #[must_use]
     pub fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.clock)
+        Arc::clone(&self.engine.clock) as Arc<dyn Clock>
+    }
+
+    /// Numbers what is committed in the journal. The leader does it by itself several times a second.
+    ///
+    /// # Errors
+    /// When the database gives no answer.
+    pub async fn number_journal(&self) -> Result<(), Unavailable> {
+        let engine = Arc::clone(&self.engine);
+        self.with_session(|session| async move { node::number(&session, &engine).await }).await
+    }
+
+    fn send<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(oneshot::Sender<Result<T, Unavailable>>) -> Work,
+        patience: Duration,
+    ) -> Pending<'static, T> {
+        let (answer, later) = oneshot::channel();
+        let sent = match self.queue.lock().ok().as_deref() {
+            Some(Some(queue)) => queue.try_send(work(answer)).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Unavailable::Closed,
+            }),
+            _ => Err(Unavailable::Closed),
+        };
+        Box::pin(async move {
+            sent?;
+            match timeout(patience, later).await {
+                Ok(answer) => answer.unwrap_or(Err(Unavailable::Closed)),
+                Err(_) => Err(Unavailable::Storage(format!("no answer within {patience:?}"))),
+            }
+        })
+    }
+
+    async fn with_session<T, F>(&self, body: impl FnOnce(Arc<Session>) -> F) -> Result<T, Unavailable>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        self.engine.with_session(body).await.map_err(|failure| {
+            tracing::error!(%failure, "a read failed");
+            Unavailable::from(failure)
+        })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.engine.given.as_ref().map_or_else(|| self.engine.clock.now(), |given| given.now())
     }
 }
 
@@ -60,6 +183,172 @@ impl PostgresStore {
 /// # Errors
 /// When the database cannot be used, or its schema is newer than this program.
 pub async fn migrate(settings: &Settings) -> Result<Vec<String>, Failure> {
-    let _ = settings;
-    Err(Failure::Unreachable("not built yet".to_owned()))
+    schema::migrate(settings).await
+}
+
+/// The keys under the store's epoch, which is made with the store, and what this node says of its ring. The check value
+/// of each root is compared with the one that was kept.
+async fn keys(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>), Failure> {
+    let mut fresh = [0; 16];
+    options.entropy.fill(&mut fresh);
+    let epoch = schema::kept(session, "epoch", fresh).await?;
+    for root in options.roots {
+        let made = root.check_value();
+        if schema::kept_text(session, &format!("check_value/{}", root.id.0), &made).await? != made {
+            let why = format!("the key ring's {} is not the one this database was written with", root.id);
+            return Err(Failure::WrongRing(why));
+        }
+    }
+    let keys = Keys::derive(options.roots, epoch).map_err(|error| Failure::WrongRing(error.to_string()))?;
+    schema::kept(session, node::NEXT_NUMBER, 1_i64.to_be_bytes()).await?;
+    let wants = keys.active();
+    let active =
+        RootId(u16::from_be_bytes(schema::kept(session, "active_root", wants.0.to_be_bytes()).await?));
+    if !keys.activate(active) {
+        return Err(Failure::RootMissing(active));
+    }
+    let ring = node::ring(keys.root_ids().collect(), wants)?;
+    Ok((keys, ring))
+}
+
+impl Store for PostgresStore {
+    fn submit(&self, request: Request) -> Pending<'_, Outcome> {
+        let until = Instant::now() + ANSWER_TIME;
+        self.send(|answer| Work::Decide(Box::new(request), until, answer), ANSWER_TIME)
+    }
+
+    fn administer(&self, request: AdminRequest) -> Pending<'_, AdminAnswer> {
+        self.send(|answer| Work::Administer(Box::new(request), answer), ANSWER_TIME)
+    }
+
+    fn accept_clock(&self, actor: Actor, random: [u8; 10]) -> Pending<'_, Option<Duration>> {
+        self.send(|answer| Work::AcceptClock(actor, random, answer), ANSWER_TIME * 10)
+    }
+
+    fn verification(&self, tenant: Tenant, id: VerificationId) -> Pending<'_, Option<Shown>> {
+        let now = self.now();
+        Box::pin(self.with_session(move |session| async move {
+            Reading { session: &session, now }.shown(tenant, id).await
+        }))
+    }
+
+    fn verifications(
+        &self,
+        tenant: Tenant,
+        filter: Filter,
+        before: Option<VerificationId>,
+        limit: usize,
+    ) -> Pending<'_, Page> {
+        let now = self.now();
+        Box::pin(self.with_session(move |session| async move {
+            Reading { session: &session, now }.page(tenant, &filter, before, limit).await
+        }))
+    }
+
+    fn history(&self, tenant: Tenant, id: VerificationId) -> Pending<'_, Option<History>> {
+        let now = self.now();
+        Box::pin(self.with_session(move |session| async move {
+            Reading { session: &session, now }.history(tenant, id).await
+        }))
+    }
+
+    fn outbox(
+        &self,
+        tenant: Tenant,
+        after: Option<Timestamp>,
+        to: Option<RecipientIndex>,
+        limit: usize,
+    ) -> Pending<'_, Vec<OutboxItem>> {
+        let now = self.now();
+        Box::pin(self.with_session(move |session| async move {
+            Reading { session: &session, now }.outbox(tenant, after, to.as_ref(), limit).await
+        }))
+    }
+
+    fn key(&self, prefix: String) -> Pending<'_, Option<KeyRecord>> {
+        let now = self.now();
+        Box::pin(self.with_session(move |session| async move {
+            Reading { session: &session, now }.key(&prefix).await
+        }))
+    }
+
+    fn projects(&self) -> Pending<'_, Vec<Project>> {
+        Box::pin(
+            self.with_session(|session| async move { bodies(&session.query(Sql::Projects, &[]).await?) }),
+        )
+    }
+
+    fn keys(&self, project: ProjectId) -> Pending<'_, Vec<ApiKey>> {
+        Box::pin(self.with_session(move |session| async move {
+            bodies(&session.query(Sql::KeysOfProject, &[&project.as_bytes().as_slice()]).await?)
+        }))
+    }
+
+    fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {
+        let engine = Arc::clone(&self.engine);
+        Box::pin(
+            self.with_session(move |session| async move { upkeep::claim(&session, &engine, most).await }),
+        )
+    }
+
+    fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {
+        let now = self.now();
+        Box::pin(
+            self.with_session(
+                move |session| async move { upkeep::overdue(&session, now, after, most).await },
+            ),
+        )
+    }
+
+    fn retire(&self, keep: Retention, most: usize) -> Pending<'_, u64> {
+        let now = self.now();
+        Box::pin(
+            self.with_session(move |session| async move { upkeep::retire(&session, keep, most, now).await }),
+        )
+    }
+
+    fn journal(&self, after: u64, most: usize) -> Pending<'_, Vec<Numbered>> {
+        let now = self.now();
+        Box::pin(self.with_session(move |session| async move {
+            Reading { session: &session, now }.journal(after, most).await
+        }))
+    }
+
+    fn leads(&self) -> bool {
+        self.engine.leads.load(Ordering::Relaxed)
+    }
+
+    /// Asks the database to write, by its clock, under a root this node holds.
+    fn ready(&self) -> Pending<'_, ()> {
+        let engine = Arc::clone(&self.engine);
+        Box::pin(self.with_session(move |session| async move {
+            let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
+            engine.instant(column(&instant, 0)?, turn::last(&instant)?).map_err(Failure::ClockWentBack)?;
+            engine.follow_root(turn::active_root(&instant)?)?;
+            session.execute(Sql::SetMeta, &[&"probe", &engine.node.as_slice()]).await.map(drop)
+        }))
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        drop(self.queue.lock().map(|mut queue| queue.take()));
+        let running = self.running.lock().ok().and_then(|mut running| running.take());
+        Box::pin(async move {
+            let Some(Running { lanes, node }) = running else { return Ok(()) };
+            for lane in lanes {
+                lane.await.map_err(|_| Unavailable::Internal)?;
+            }
+            self.stop.send_replace(true);
+            node.await.map_err(|_| Unavailable::Internal)
+        })
+    }
+}
+
+impl Drop for PostgresStore {
+    /// A store that was not closed leaves like a node that died: what it was working on is settled by its lanes' rows.
+    fn drop(&mut self) {
+        if let Some(Running { lanes, node }) = self.running.lock().ok().and_then(|mut running| running.take())
+        {
+            lanes.iter().chain([&node]).for_each(JoinHandle::abort);
+        }
+    }
 }

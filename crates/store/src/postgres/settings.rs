@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_url_without_host_user_or_database_is_refused() {
-        for wrong in ["", "postgres://", "postgres://u@/d", "postgres://u@h", "postgres://h/d", "mysql://u@h/d"] {
+        for wrong in
+            ["", "postgres://", "postgres://u@/d", "postgres://u@h", "postgres://h/d", "mysql://u@h/d"]
+        {
             assert!(Settings::new(wrong).check().is_err(), "{wrong}");
         }
         assert_eq!(Settings::new("postgres://u@h/d").check(), Ok(()));

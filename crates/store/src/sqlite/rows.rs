@@ -12,15 +12,16 @@ use countersign_core::verification::Verification;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Failure;
+use crate::cbor;
 use crate::load::Rows;
 
 /// Reads a CBOR body.
 pub(super) fn decode<T: for<'b> minicbor::Decode<'b, ()>>(body: &[u8]) -> Result<T, Failure> {
-    minicbor::decode(body).map_err(|error| Failure::Corrupt(error.to_string()))
+    cbor::decode(body).map_err(Failure::Corrupt)
 }
 
 pub(super) fn encode<T: minicbor::Encode<()>>(value: &T) -> Result<Vec<u8>, Failure> {
-    minicbor::to_vec(value).map_err(|error| Failure::Corrupt(error.to_string()))
+    cbor::encode(value).map_err(Failure::Corrupt)
 }
 
 /// The rows of one connection.
@@ -90,9 +91,12 @@ impl Rows for SqliteRows<'_> {
         self.body(sql, params![tenant.to_bytes(), id.as_bytes()])
     }
 
-    fn delivery(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<Delivery>, Failure> {
-        let sql = "SELECT body FROM delivery WHERE tenant = ?1 AND id = ?2";
-        self.body(sql, params![tenant.to_bytes(), id.as_bytes()])
+    fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Failure> {
+        let sql = "SELECT verification FROM delivery WHERE tenant = ?1 AND id = ?2";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let key = params![tenant.to_bytes(), id.as_bytes()];
+        let found = statement.query_row(key, |row| row.get(0)).optional()?;
+        Ok(found.map(VerificationId::from_bytes))
     }
 
     fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Failure> {

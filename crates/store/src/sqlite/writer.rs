@@ -102,10 +102,10 @@ impl Writer {
         let requests: Vec<_> = batch.iter().map(|(request, _)| request).collect();
         match self.decide(&requests) {
             Ok((outcomes, jobs)) => {
+                jobs.into_iter().for_each(|job| (self.outside.hand_over)(job));
                 for ((_, reply), outcome) in batch.into_iter().zip(outcomes) {
                     let _ = reply.send(outcome);
                 }
-                jobs.into_iter().for_each(|job| (self.outside.hand_over)(job));
             }
             Err(failure) if batch.len() > 1 && !unusable(&failure) => {
                 tracing::error!(%failure, commands = batch.len(), "a batch failed; its commands go one by one");

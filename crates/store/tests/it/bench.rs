@@ -12,6 +12,7 @@ use countersign_core::verification::Verification;
 use countersign_sim::{FakeClock, Requests, SeededEntropy, test_keys, test_ring};
 use countersign_store::HandOver;
 use countersign_store::memory::MemoryStore;
+use countersign_store::postgres::{self, PostgresStore};
 use countersign_store::sqlite::{Options, SqliteStore};
 
 /// One engine and what is around it.
@@ -20,6 +21,7 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) requests: Requests,
     jobs: Arc<Mutex<Vec<Job>>>,
+    postgres: Option<Arc<PostgresStore>>,
     _directory: Option<tempfile::TempDir>,
 }
 
@@ -32,8 +34,27 @@ impl Bench {
             clock,
             requests: Requests::new(test_keys(), 1),
             jobs,
+            postgres: None,
             _directory: None,
         }
+    }
+
+    /// A database of its own on the server that the tests of this process share.
+    pub(crate) async fn postgres(prepared_statements: bool) -> Self {
+        let (clock, jobs) = (Arc::new(FakeClock::default()), Arc::default());
+        let url =
+            tokio::task::spawn_blocking(|| countersign_peers::shared().create_database()).await.unwrap();
+        let settings = postgres::Settings { prepared_statements, lanes: 3, ..postgres::Settings::new(url) };
+        let options = postgres::Options {
+            settings: &settings,
+            roots: &test_ring(),
+            clock: clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(9)),
+            hand_over: recorder(&jobs),
+        };
+        let store = Arc::new(PostgresStore::open_with(&options, Some(clock.clone())).await.unwrap());
+        let requests = Requests::new(store.keys(), 1);
+        Self { store: store.clone(), clock, requests, jobs, postgres: Some(store), _directory: None }
     }
 
     pub(crate) fn sqlite() -> Self {
@@ -48,7 +69,7 @@ impl Bench {
         });
         let store = store.unwrap();
         let requests = Requests::new(store.keys(), 1);
-        Self { store: Arc::new(store), clock, requests, jobs, _directory: Some(directory) }
+        Self { store: Arc::new(store), clock, requests, jobs, postgres: None, _directory: Some(directory) }
     }
 
     /// The outcome of a request.
@@ -97,6 +118,9 @@ impl Bench {
 
     /// The whole journal, oldest first.
     pub(crate) async fn journal(&self) -> Vec<Entry> {
+        if let Some(postgres) = &self.postgres {
+            postgres.number_journal().await.unwrap();
+        }
         let numbered = self.store.journal(0, 10_000).await.unwrap();
         numbered.into_iter().map(|numbered| numbered.entry).collect()
     }

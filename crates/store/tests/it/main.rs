@@ -30,6 +30,22 @@ macro_rules! conformance {
                 })+
             })+
         }
+        mod postgres {
+            $(mod $group {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $check() {
+                    crate::$group::$check(&crate::bench::Bench::postgres(true).await).await;
+                })+
+            })+
+        }
+        mod postgres_unprepared {
+            $(mod $group {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $check() {
+                    crate::$group::$check(&crate::bench::Bench::postgres(false).await).await;
+                })+
+            })+
+        }
     };
 }
 

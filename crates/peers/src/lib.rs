@@ -1,0 +1,17 @@
+//! For tests and the bench only: real programs beside ours, and what can go wrong with them.
+//!
+//! Each program has a directory and a port of its own and ends with the process that started it, also when
+//! that is killed (see [`directory`]). A program that is not installed ends the test with a message that says
+//! how to get it; nothing is skipped. Broken fixtures panic: there is nothing a test could do about them.
+#![expect(clippy::expect_used, reason = "a broken fixture must end the test that uses it")]
+
+mod account;
+mod directory;
+mod port;
+mod postgres;
+mod process;
+mod programs;
+mod wait;
+
+pub use postgres::{Postgres, Settings, shared};
+pub use wait::until;

@@ -1,0 +1,3 @@
+//! The programs do what the tests of other crates count on.
+
+mod postgres;

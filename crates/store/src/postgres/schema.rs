@@ -1,0 +1,112 @@
+//! The schema: brought up to date by one node at a time, and never behind the back of a program that is too old.
+
+use super::Failure;
+use super::rows::{bytes, column};
+use super::session::{Connector, Session};
+use super::settings::Settings;
+use super::sql::Sql;
+
+mod migrations {
+    refinery::embed_migrations!("migrations/postgres");
+}
+
+/// The oldest server this is tested with.
+const OLDEST_SERVER: u32 = 15;
+/// A table of one row that is locked while migrations run. It is no advisory lock, for not every database has those.
+const LOCK_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_lock (id INT8 PRIMARY KEY, oldest INT8 NOT NULL); \
+     INSERT INTO schema_lock (id, oldest) VALUES (1, 1) ON CONFLICT (id) DO NOTHING";
+/// Two nodes that make the table at the same moment trip over each other in the catalogue; the second attempt finds it.
+const LOCK_ATTEMPTS: usize = 5;
+
+/// See [`super::migrate`].
+pub(super) async fn migrate(settings: &Settings) -> Result<Vec<String>, Failure> {
+    let connector = Connector::new(settings)?;
+    run(&connector).await
+}
+
+/// Brings the schema up to date and says which migrations ran. Other nodes wait.
+pub(super) async fn run(connector: &Connector) -> Result<Vec<String>, Failure> {
+    let lock = connector.bare().await?;
+    check_server(&lock).await?;
+    make_lock(&lock).await?;
+    lock.run("BEGIN; SELECT id FROM schema_lock WHERE id = 1 FOR UPDATE").await.map_err(migration)?;
+    let applied = run_locked(connector, &lock).await;
+    lock.run("ROLLBACK").await?;
+    applied
+}
+
+async fn check_server(session: &Session) -> Result<(), Failure> {
+    let version = session.show("server_version").await?;
+    let major = version.split(['.', ' ']).next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major < OLDEST_SERVER) {
+        return Err(Failure::TooOld(version));
+    }
+    let commit = session.show("synchronous_commit").await?;
+    if commit == "off" {
+        return Err(Failure::Settings(
+            "synchronous_commit is off for this role: what was acknowledged could be lost".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+async fn make_lock(session: &Session) -> Result<(), Failure> {
+    for attempt in 1.. {
+        match session.run(LOCK_TABLE).await {
+            Ok(()) => break,
+            Err(failure) if attempt < LOCK_ATTEMPTS && failure.is_conflict() => (),
+            Err(failure) => return Err(migration(failure)),
+        }
+    }
+    Ok(())
+}
+
+async fn run_locked(connector: &Connector, lock: &Session) -> Result<Vec<String>, Failure> {
+    // A newer program may have gone ahead; it says from which one on its schema can be worked with.
+    let oldest = lock.scalar("SELECT oldest FROM schema_lock WHERE id = 1").await?;
+    let runner = migrations::migrations::runner().set_abort_missing(false);
+    let newest = runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0);
+    if oldest > i64::from(newest) {
+        let why = format!("it needs a program that knows migration {oldest}; this one knows {newest}");
+        return Err(Failure::NewerSchema(why));
+    }
+    let mut session = connector.bare().await?;
+    let report = runner.run_async(session.client_mut()).await;
+    let report = report.map_err(|error| Failure::Migration(with_causes(&error)))?;
+    Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+}
+
+fn migration(failure: Failure) -> Failure {
+    match failure {
+        Failure::Statement(error) if !error.is_closed() => Failure::Migration(super::settings::told(&error)),
+        other => other,
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// What is kept under a key, made first where it is not there.
+pub(super) async fn kept<const N: usize>(
+    session: &Session,
+    key: &str,
+    made: [u8; N],
+) -> Result<[u8; N], Failure> {
+    session.execute(Sql::KeepMeta, &[&key, &made.as_slice()]).await?;
+    let row = session.query_opt(Sql::Meta, &[&key]).await?.ok_or(Failure::Conflict)?;
+    bytes(&row, 0)
+}
+
+/// The check value that was kept of a root, kept now where there is none.
+pub(super) async fn kept_text(session: &Session, key: &str, made: &str) -> Result<String, Failure> {
+    session.execute(Sql::KeepMeta, &[&key, &made.as_bytes()]).await?;
+    let row = session.query_opt(Sql::Meta, &[&key]).await?.ok_or(Failure::Conflict)?;
+    Ok(String::from_utf8_lossy(column(&row, 0)?).into_owned())
+}

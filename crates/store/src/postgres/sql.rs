@@ -1,0 +1,253 @@
+//! Every statement of the engine, with the types of its parameters. `docs/postgres.md` lists the constructs used: all
+//! of them are known to PostgreSQL, CockroachDB and YugabyteDB.
+//!
+//! Sets of rows travel as one array per column and are spread by `unnest`, so a batch of any size is one statement per
+//! table.
+
+use tokio_postgres::types::Type;
+
+/// The database's clock, in microseconds since 1970.
+macro_rules! now {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::INT8"
+    };
+}
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident($($type:ident),*) = $text:expr;)+) => {
+        /// A statement by its name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Sql {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Sql {
+            /// All of them, in the order of their discriminants.
+            pub(super) const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// What the server is told.
+            pub(super) const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+
+            /// The types of `$1`, `$2` …
+            pub(super) fn types(self) -> Vec<Type> {
+                match self {
+                    $(Self::$name => vec![$(Type::$type),*],)+
+                }
+            }
+        }
+    };
+}
+
+statements! {
+    // ── a turn: lane, reservations, locks, reads
+    /// The lane's row, locked before anything else: whoever holds it is the only one who may commit its next batch.
+    Lane(INT8, BYTEA) = "SELECT batch, entries FROM lane WHERE id = $1 AND node = $2 FOR UPDATE";
+    /// Reserves an id for each recipient that has none. Waits for whoever reserves the same one.
+    Reserve(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO recipient_index (tenant, digest, recipient)
+         SELECT k.tenant, k.digest, k.recipient FROM unnest($1, $2, $3) AS k (tenant, digest, recipient)
+         ORDER BY k.tenant, k.digest
+         ON CONFLICT (tenant, digest) DO NOTHING";
+    /// The same with a ring of several roots: `$4` keeps the digests of one person together; who is known under any of
+    /// them gets no new id.
+    ReserveOfMany(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY) =
+        "INSERT INTO recipient_index (tenant, digest, recipient)
+         SELECT k.tenant, k.digest, k.recipient
+         FROM unnest($1, $2, $3, $4) AS k (tenant, digest, recipient, person)
+         WHERE NOT EXISTS (
+           SELECT 1 FROM unnest($1, $2, $4) AS o (tenant, digest, person)
+           JOIN recipient_index i ON i.tenant = o.tenant AND i.digest = o.digest WHERE o.person = k.person)
+         ORDER BY k.tenant, k.digest
+         ON CONFLICT (tenant, digest) DO NOTHING";
+    /// Locks the ledgers of the named recipients, verifications and deliveries, in the order of their ids.
+    Lock(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "SELECT r.id FROM recipient r WHERE r.id IN (
+           SELECT i.recipient FROM unnest($1, $2) AS k (tenant, digest)
+           JOIN recipient_index i ON i.tenant = k.tenant AND i.digest = k.digest
+           UNION ALL
+           SELECT v.recipient FROM unnest($3, $4) AS k (tenant, id)
+           JOIN verification v ON v.tenant = k.tenant AND v.id = k.id
+           UNION ALL
+           SELECT d.recipient FROM unnest($5, $6) AS k (tenant, id)
+           JOIN delivery d ON d.tenant = k.tenant AND d.id = k.id)
+         ORDER BY r.id FOR UPDATE OF r";
+    /// What the blind indexes lead to. The body is null where an id is reserved only.
+    Recipients(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "SELECT i.tenant, i.digest, i.recipient, r.body FROM unnest($1, $2) AS k (tenant, digest)
+         JOIN recipient_index i ON i.tenant = k.tenant AND i.digest = k.digest
+         LEFT JOIN recipient r ON r.id = i.recipient";
+    /// Ledger rows by id.
+    RecipientsById(BYTEA_ARRAY) =
+        "SELECT r.id, r.body FROM unnest($1) AS k (id) JOIN recipient r ON r.id = k.id";
+    /// The named verifications and those of the named deliveries, with their ledger rows.
+    Verifications(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "SELECT v.body, r.body FROM (
+           SELECT n.tenant, n.id FROM unnest($1, $2) AS n (tenant, id)
+           UNION
+           SELECT d.tenant, d.verification FROM unnest($3, $4) AS m (tenant, id)
+           JOIN delivery d ON d.tenant = m.tenant AND d.id = m.id) AS k
+         JOIN verification v ON v.tenant = k.tenant AND v.id = k.id
+         JOIN recipient r ON r.id = v.recipient";
+    /// All deliveries of the named verifications, and of those of the named deliveries.
+    Deliveries(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "SELECT o.body FROM (
+           SELECT n.id FROM unnest($1) AS n (id)
+           UNION
+           SELECT d.verification FROM unnest($2, $3) AS m (tenant, id)
+           JOIN delivery d ON d.tenant = m.tenant AND d.id = m.id) AS k
+         JOIN delivery o ON o.verification = k.id";
+    /// What is kept of idempotent requests.
+    Replays(BYTEA_ARRAY) = "SELECT o.key, o.body FROM unnest($1) AS k (key) JOIN once o ON o.key = k.key";
+    /// The clock in microseconds, read after the locks; the active root; the last committed instant and stamp.
+    Instant() = concat!(
+        "SELECT ", now!(), ", (SELECT value FROM meta WHERE key = 'active_root'),
+           coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane"
+    );
+
+    // ── a turn: writes
+    InsertRecipients(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO recipient (id, body) SELECT k.id, k.body FROM unnest($1, $2) AS k (id, body)";
+    UpdateRecipients(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "UPDATE recipient SET body = k.body FROM unnest($1, $2) AS k (id, body) WHERE recipient.id = k.id";
+    ReleaseReserved(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "DELETE FROM recipient_index WHERE (tenant, digest) IN (
+           SELECT k.tenant, k.digest FROM unnest($1, $2) AS k (tenant, digest))";
+    InsertVerifications(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO verification (tenant, id, recipient, subject, body)
+         SELECT k.tenant, k.id, k.recipient, k.subject, k.body
+         FROM unnest($1, $2, $3, $4, $5) AS k (tenant, id, recipient, subject, body)";
+    UpdateVerifications(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "UPDATE verification SET body = k.body FROM unnest($1, $2, $3) AS k (tenant, id, body)
+         WHERE verification.tenant = k.tenant AND verification.id = k.id";
+    InsertDeliveries(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO delivery (tenant, id, verification, recipient, due, body)
+         SELECT k.tenant, k.id, k.verification, k.recipient, k.due, k.body
+         FROM unnest($1, $2, $3, $4, $5, $6) AS k (tenant, id, verification, recipient, due, body)";
+    UpdateDeliveries(BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "UPDATE delivery SET due = k.due, body = k.body FROM unnest($1, $2, $3, $4) AS k (tenant, id, due, body)
+         WHERE delivery.tenant = k.tenant AND delivery.id = k.id";
+    InsertJournal(INT8, INT8, INT8_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO journal (lane, n, stamp, verification, body)
+         SELECT $1, k.n, $2, k.verification, k.body FROM unnest($3, $4, $5) AS k (n, verification, body)";
+    ForgetOnce(BYTEA_ARRAY) =
+        "DELETE FROM once WHERE key IN (SELECT k.key FROM unnest($1) AS k (key))";
+    InsertOnce(BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO once (key, at, body) SELECT k.key, k.at, k.body FROM unnest($1, $2, $3) AS k (key, at, body)
+         ORDER BY k.key";
+    /// The last statement of a batch: numbers it.
+    AdvanceLane(INT8, INT8, INT8, INT8, INT8) =
+        "UPDATE lane SET batch = $2, entries = $3, at = $4, stamp = $5 WHERE id = $1";
+    /// Every lane: when somebody accepts that the clock went back.
+    SetClock(INT8) = "UPDATE lane SET at = $1 WHERE at > $1";
+
+    // ── projects and keys
+    Project(BYTEA) = "SELECT body FROM project WHERE id = $1";
+    LockProject(BYTEA) = "SELECT body FROM project WHERE id = $1 FOR UPDATE";
+    Projects() = "SELECT body FROM project ORDER BY id";
+    PutProject(BYTEA, BYTEA) =
+        "INSERT INTO project (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+    LockKey(BYTEA) = "SELECT body FROM api_key WHERE id = $1 FOR UPDATE";
+    KeyByPrefix(TEXT) = "SELECT k.body, p.body FROM api_key k JOIN project p ON p.id = k.project WHERE k.prefix = $1";
+    KeysOfProject(BYTEA) = "SELECT body FROM api_key WHERE project = $1 ORDER BY id";
+    PutKey(BYTEA, BYTEA, TEXT, BYTEA) =
+        "INSERT INTO api_key (id, project, prefix, body) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+
+    // ── reads
+    VerificationsBefore(BYTEA, BYTEA, INT8) =
+        "SELECT body FROM verification WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    VerificationsOfSubject(BYTEA, BYTEA, BYTEA, INT8) =
+        "SELECT body FROM verification WHERE tenant = $1 AND subject = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
+    VerificationsOfRecipient(BYTEA, BYTEA, INT8) =
+        "SELECT body FROM verification WHERE recipient = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    VerificationsBetween(BYTEA, BYTEA, BYTEA, INT8) =
+        "SELECT body FROM verification WHERE tenant = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4";
+    DeliveriesLatest(BYTEA, INT8) = "SELECT body FROM delivery WHERE tenant = $1 ORDER BY id DESC LIMIT $2";
+    History(BYTEA) = "SELECT body FROM journal WHERE verification = $1 ORDER BY stamp, lane, n LIMIT 1000";
+    Journal(INT8, INT8) =
+        "SELECT r.first + j.n - r.n, j.body FROM journal_run r
+         JOIN journal j ON j.lane = r.lane AND j.n >= r.n AND j.n < r.n + r.length
+         WHERE r.first >= (SELECT coalesce(max(s.first), 0) FROM journal_run s WHERE s.first <= $1 + 1)
+           AND r.first <= $1 + $2 AND r.first + j.n - r.n > $1
+         ORDER BY 1 LIMIT $2";
+
+    // ── deliveries that are due
+    Claim(INT8, INT8) =
+        "SELECT body FROM delivery WHERE due IS NOT NULL AND due <= $1 ORDER BY due LIMIT $2
+         FOR UPDATE SKIP LOCKED";
+
+    // ── nodes, leases, numbers
+    Heartbeat(BYTEA, BYTEA) = concat!(
+        "INSERT INTO node (id, seen, ring) VALUES ($1, ", now!(), ", $2)
+         ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, ring = excluded.ring RETURNING seen"
+    );
+    Leave(BYTEA) = "DELETE FROM node WHERE id = $1";
+    /// Takes or renews a lease of `$3` microseconds; a row comes back when this node has it.
+    TakeLease(TEXT, BYTEA, INT8) = concat!(
+        "INSERT INTO lease (task, node, until) VALUES ($1, $2, ", now!(), " + $3)
+         ON CONFLICT (task) DO UPDATE SET node = excluded.node, until = excluded.until
+         WHERE lease.node = excluded.node OR lease.until < ", now!(), " RETURNING until"
+    );
+    /// Holds the lease's row, if it is still this node's: nobody else can take it before this transaction ends.
+    HoldLease(TEXT, BYTEA) = concat!(
+        "SELECT until FROM lease WHERE task = $1 AND node = $2 AND until > ", now!(), " FOR UPDATE"
+    );
+    ReleaseLease(TEXT, BYTEA) = "DELETE FROM lease WHERE task = $1 AND node = $2";
+    /// The rings of the nodes heard of within `$1` microseconds.
+    LiveRings(INT8) = concat!("SELECT ring FROM node WHERE seen > ", now!(), " - $1");
+    /// Nodes not heard of for `$1` microseconds.
+    ForgetNodes(INT8) = concat!("DELETE FROM node WHERE seen < ", now!(), " - $1");
+    /// A lane whose node was not heard of for `$1` microseconds.
+    AdoptableLane(INT8) = concat!(
+        "SELECT l.id FROM lane l WHERE NOT EXISTS (
+           SELECT 1 FROM node n WHERE n.id = l.node AND n.seen > ", now!(), " - $1)
+         ORDER BY l.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED"
+    );
+    AdoptLane(INT8, BYTEA) = "UPDATE lane SET node = $2 WHERE id = $1";
+    NewLane(BYTEA) =
+        "INSERT INTO lane (id, node, batch, entries, at, stamp)
+         SELECT coalesce(max(id), 0) + 1, $1, 0, 0, coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane
+         RETURNING id";
+    /// How far a lane's batches are committed; waits for one that is being committed.
+    SettleLane(INT8) = "SELECT node, batch FROM lane WHERE id = $1 FOR UPDATE";
+    /// Entries without a number, batch by batch, in the order of their commits as far as one could see another's.
+    Unnumbered() =
+        "SELECT l.id, j.stamp, min(j.n), count(*) FROM lane l
+         LEFT JOIN journal_lane c ON c.lane = l.id
+         JOIN journal j ON j.lane = l.id AND j.n > coalesce(c.numbered, 0)
+         GROUP BY l.id, j.stamp ORDER BY j.stamp, l.id";
+    InsertRuns(INT8_ARRAY, INT8_ARRAY, INT8_ARRAY, INT8_ARRAY, INT8_ARRAY) =
+        "INSERT INTO journal_run (first, lane, n, length, stamp)
+         SELECT k.first, k.lane, k.n, k.length, k.stamp
+         FROM unnest($1, $2, $3, $4, $5) AS k (first, lane, n, length, stamp)";
+    NumberedUpTo(INT8_ARRAY, INT8_ARRAY) =
+        "INSERT INTO journal_lane (lane, numbered) SELECT k.lane, k.n FROM unnest($1, $2) AS k (lane, n)
+         ON CONFLICT (lane) DO UPDATE SET numbered = excluded.numbered";
+
+    // ── what is kept of the store itself
+    Meta(TEXT) = "SELECT value FROM meta WHERE key = $1";
+    KeepMeta(TEXT, BYTEA) = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    SetMeta(TEXT, BYTEA) = "UPDATE meta SET value = $2 WHERE key = $1";
+
+    // ── retention, in small steps
+    RetireOnce(INT8, INT8) =
+        "DELETE FROM once WHERE key IN (
+           SELECT key FROM once WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    RetireVerifications(BYTEA, BYTEA, INT8) =
+        "DELETE FROM verification WHERE (tenant, id) IN (
+           SELECT tenant, id FROM verification WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3
+           FOR UPDATE SKIP LOCKED)";
+    RetireDeliveries(BYTEA, BYTEA, INT8) =
+        "DELETE FROM delivery WHERE (tenant, id) IN (
+           SELECT tenant, id FROM delivery WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3
+           FOR UPDATE SKIP LOCKED)";
+    /// The oldest runs, as long as their entries are older than `$1`.
+    OldRuns(INT8, INT8) =
+        "SELECT first, lane, n, length FROM journal_run WHERE stamp < $1 ORDER BY first LIMIT $2";
+    RetireJournal(INT8, INT8, INT8) = "DELETE FROM journal WHERE lane = $1 AND n >= $2 AND n < $3";
+    RetireRun(INT8) = "DELETE FROM journal_run WHERE first = $1";
+}

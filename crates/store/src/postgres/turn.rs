@@ -1,0 +1,245 @@
+//! One transaction of a lane: what it stands on, what is decided in it, what it writes.
+
+use std::time::Duration;
+
+use countersign_core::batch::{Changes, Outcome, run};
+use countersign_core::command::{Job, Request};
+use countersign_core::ids::{RecipientId, VerificationId};
+use countersign_core::journal::{Actor, Entry, Event};
+use countersign_core::keys::RootId;
+use countersign_core::store::Unavailable;
+use countersign_core::tenancy::{self, AdminAnswer, AdminRequest};
+use countersign_core::tenant::Tenant;
+use countersign_core::time::{Clock as _, ClockWentBack, Timestamp, next_instant};
+
+use tokio_postgres::Row;
+
+use super::Failure;
+use super::engine::Engine;
+use super::load::{Fetched, Wanted};
+use super::rows::{body, bytes, column, encode};
+use super::session::{BEGIN, Session};
+use super::sql::Sql;
+use super::write::Writes;
+
+/// What a lane is to do in one transaction.
+pub(super) enum Task<'a> {
+    /// Decide commands.
+    Decide(&'a [&'a Request]),
+    /// Change projects or keys.
+    Administer(&'a AdminRequest),
+    /// End verifications of the clock's future, at what it shows now.
+    EndFuture(&'a [(Tenant, VerificationId)], [u8; 10]),
+    /// Accept that the clock went back.
+    AcceptClock(Actor, [u8; 10]),
+    /// Make another root the active one.
+    Activate(RootId),
+}
+
+/// What came of it.
+pub(super) enum Product {
+    Outcomes(Vec<Result<Outcome, Unavailable>>, Vec<Job>),
+    Admin(AdminAnswer),
+    Accepted(Option<Duration>),
+    Nothing,
+}
+
+/// The place of a transaction.
+pub(super) struct Stand {
+    pub(super) lane: i64,
+    /// Its number in the lane.
+    pub(super) batch: i64,
+    /// Journal entries of the lane before it.
+    pub(super) entries: i64,
+    /// The last committed instant from here on.
+    pub(super) last: Timestamp,
+    /// Greater than that of any transaction this one could see; in microseconds.
+    pub(super) stamp: i64,
+}
+
+/// A transaction that is open on the server.
+pub(super) struct Turn {
+    pub(super) stand: Stand,
+    pub(super) product: Product,
+    /// `None` when nothing changes.
+    pub(super) writes: Option<Writes>,
+}
+
+/// A transaction as it begins.
+struct Opened {
+    lane: i64,
+    batch: i64,
+    entries: i64,
+    /// What the database's clock shows, in microseconds.
+    clock: i64,
+    last: Timestamp,
+    stamp: i64,
+}
+
+impl Opened {
+    fn at(self, now: Timestamp) -> Stand {
+        let stamp = now.millis().saturating_mul(1000).max(self.stamp.saturating_add(1));
+        let last = now.max(self.last);
+        Stand { lane: self.lane, batch: self.batch + 1, entries: self.entries, last, stamp }
+    }
+}
+
+/// Opens a transaction on `lane` and does all of `task` but the writing.
+pub(super) async fn prepare(
+    session: &Session,
+    engine: &Engine,
+    lane: i64,
+    task: &Task<'_>,
+) -> Result<Turn, Failure> {
+    match task {
+        Task::Decide(requests) => decide(session, engine, lane, requests, false).await,
+        Task::Administer(request) => administer(session, engine, lane, request).await,
+        Task::EndFuture(ids, random) => {
+            let requests: Vec<_> =
+                ids.iter().map(|(tenant, id)| Request::ending_future(*tenant, *id, *random)).collect();
+            let requests: Vec<_> = requests.iter().collect();
+            decide(session, engine, lane, &requests, true).await
+        }
+        Task::AcceptClock(actor, random) => accept_clock(session, engine, lane, *actor, *random).await,
+        Task::Activate(root) => activate(session, engine, lane, *root).await,
+    }
+}
+
+/// Begins a transaction, locks and reads, everything in one round trip.
+async fn open(
+    session: &Session,
+    engine: &Engine,
+    lane: i64,
+    wanted: &Wanted,
+) -> Result<(Opened, std::collections::BTreeSet<RecipientId>, super::load::Found), Failure> {
+    let node = engine.node.as_slice();
+    let (begun, place, reserved, locked, found, instant) = futures_util::join!(
+        session.run(BEGIN),
+        async { session.query(Sql::Lane, &[&lane, &node]).await },
+        wanted.reserve(session),
+        wanted.lock(session),
+        wanted.read(session),
+        async { session.query(Sql::Instant, &[]).await },
+    );
+    begun?;
+    let place = place?.into_iter().next().ok_or(Failure::LaneLost)?;
+    reserved?;
+    let (locked, found) = (locked?, found?);
+    let instant = instant?.into_iter().next().ok_or(Failure::Conflict)?;
+    engine.follow_root(active_root(&instant)?)?;
+    let opened = Opened {
+        lane,
+        batch: column(&place, 0)?,
+        entries: column(&place, 1)?,
+        clock: column(&instant, 0)?,
+        last: last(&instant)?,
+        stamp: column(&instant, 3)?,
+    };
+    Ok((opened, locked, found))
+}
+
+async fn decide(
+    session: &Session,
+    engine: &Engine,
+    lane: i64,
+    requests: &[&Request],
+    whatever_the_clock: bool,
+) -> Result<Turn, Failure> {
+    let wanted = Wanted::of(requests, engine.clock.now());
+    let (opened, locked, found) = open(session, engine, lane, &wanted).await?;
+    let now = if whatever_the_clock {
+        engine.shown(opened.clock)
+    } else {
+        engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?
+    };
+    let fetched = Fetched::of(session, requests, &wanted, &locked, found).await?;
+    let unused = fetched.reserved(&wanted);
+    let stale = fetched.outlived(now);
+    let loaded = fetched.load(requests, now)?;
+    let (outcomes, changes) = run(requests, loaded, &engine.keys);
+    let writes = if changes.is_empty() {
+        None
+    } else {
+        let unused = unused.into_iter().filter(|(id, _)| !changes.new_recipients.contains(id));
+        Some(Writes::of(&changes, unused.map(|(_, key)| key).collect(), stale)?)
+    };
+    let Changes { jobs, .. } = changes;
+    Ok(Turn { stand: opened.at(now), product: Product::Outcomes(outcomes, jobs), writes })
+}
+
+async fn administer(
+    session: &Session,
+    engine: &Engine,
+    lane: i64,
+    request: &AdminRequest,
+) -> Result<Turn, Failure> {
+    let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
+    let now = engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?;
+    let stand = opened.at(now);
+    let project = request.change.project();
+    let project = session.query_opt(Sql::LockProject, &[&project.as_bytes().as_slice()]).await?;
+    let project = project.map(|row| body(&row, 0)).transpose()?;
+    let key = match request.change.key() {
+        Some(id) => session.query_opt(Sql::LockKey, &[&id.as_bytes().as_slice()]).await?,
+        None => None,
+    };
+    let key = key.map(|row| body(&row, 0)).transpose()?;
+    if let tenancy::AdminChange::CreateKey(wanted) = &request.change
+        && session.query_opt(Sql::KeyByPrefix, &[&wanted.prefix]).await?.is_some()
+    {
+        return Ok(Turn { stand, product: Product::Admin(AdminAnswer::Conflict), writes: None });
+    }
+    let (effects, answer) = tenancy::decide(request, project, key, now);
+    if let Some(project) = &effects.project {
+        session.execute(Sql::PutProject, &[&project.id.as_bytes().as_slice(), &encode(project)?]).await?;
+    }
+    if let Some(key) = &effects.key {
+        let (id, of) = (key.id.as_bytes().as_slice(), key.tenant.project);
+        let params: [super::session::Param<'_>; 4] =
+            [&id, &of.as_bytes().as_slice(), &key.prefix, &encode(key)?];
+        session.execute(Sql::PutKey, &params).await?;
+    }
+    let writes = effects.entry.as_ref().map(Writes::of_entry).transpose()?;
+    Ok(Turn { stand, product: Product::Admin(answer), writes })
+}
+
+async fn accept_clock(
+    session: &Session,
+    engine: &Engine,
+    lane: i64,
+    actor: Actor,
+    random: [u8; 10],
+) -> Result<Turn, Failure> {
+    let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
+    let now = engine.shown(opened.clock);
+    let back = next_instant(opened.last, now);
+    let stand = opened.at(now);
+    let Err(ClockWentBack { by }) = back else {
+        return Ok(Turn { stand, product: Product::Accepted(None), writes: None });
+    };
+    session.execute(Sql::SetClock, &[&now.millis()]).await?;
+    let stand = Stand { last: now, ..stand };
+    let event = Event::ClockAccepted(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+    let entry = Entry::of_store(event, actor, now, random);
+    Ok(Turn { stand, product: Product::Accepted(Some(by)), writes: Some(Writes::of_entry(&entry)?) })
+}
+
+async fn activate(session: &Session, engine: &Engine, lane: i64, root: RootId) -> Result<Turn, Failure> {
+    let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
+    let now = engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?;
+    let stand = opened.at(now);
+    session.execute(Sql::SetMeta, &[&"active_root", &root.0.to_be_bytes().as_slice()]).await?;
+    let event = Event::RootActivated(root);
+    let entry = Entry::of_store(event, Actor::System, now, engine.random());
+    Ok(Turn { stand, product: Product::Nothing, writes: Some(Writes::of_entry(&entry)?) })
+}
+
+/// The last committed instant, of a row of [`Sql::Instant`].
+pub(super) fn last(instant: &Row) -> Result<Timestamp, Failure> {
+    column(instant, 2).map(Timestamp::from_millis)
+}
+
+/// The root that is active, of a row of [`Sql::Instant`].
+pub(super) fn active_root(instant: &Row) -> Result<RootId, Failure> {
+    bytes(instant, 1).map(|number| RootId(u16::from_be_bytes(number)))
+}

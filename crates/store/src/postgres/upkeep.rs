@@ -1,0 +1,168 @@
+//! Deliveries that are due, codes whose time ran out, rows that retention no longer keeps.
+
+use countersign_core::command::Job;
+use countersign_core::delivery::Delivery;
+use countersign_core::ids::VerificationId;
+use countersign_core::ledger::RecipientRow;
+use countersign_core::limits;
+use countersign_core::store::{Overdue, Retention};
+use countersign_core::tenancy::Project;
+use countersign_core::tenant::{Mode, Tenant};
+use countersign_core::time::Timestamp;
+use countersign_core::verification::{Status, Verification};
+use std::collections::BTreeMap;
+
+use super::Failure;
+use super::engine::Engine;
+use super::rows::{bodies, body, column};
+use super::session::{BEGIN, Session};
+use super::sql::Sql;
+use super::turn::last;
+use super::write::write_deliveries;
+
+/// Every project in both modes.
+async fn tenants(session: &Session) -> Result<Vec<Tenant>, Failure> {
+    let projects: Vec<Project> = bodies(&session.query(Sql::Projects, &[]).await?)?;
+    let of_both_modes =
+        |project: Project| [Mode::Test, Mode::Live].map(|mode| Tenant { project: project.id, mode });
+    Ok(projects.into_iter().flat_map(of_both_modes).collect())
+}
+
+/// Takes deliveries whose lease ended or whose next try is due, for the length of a lease. Those another node takes at
+/// this moment are left to it.
+pub(super) async fn claim(session: &Session, engine: &Engine, most: usize) -> Result<Vec<Job>, Failure> {
+    session.run(BEGIN).await?;
+    let claimed = claim_in_transaction(session, engine, most).await;
+    session.run(if claimed.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    claimed
+}
+
+async fn claim_in_transaction(session: &Session, engine: &Engine, most: usize) -> Result<Vec<Job>, Failure> {
+    let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
+    let now = engine.instant(column(&instant, 0)?, last(&instant)?).map_err(Failure::ClockWentBack)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut due: Vec<Delivery> = bodies(&session.query(Sql::Claim, &[&now.millis(), &most]).await?)?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenants: Vec<_> = due.iter().map(|delivery| delivery.tenant.to_bytes()).collect();
+    let tenants: Vec<&[u8]> = tenants.iter().map(<[u8; 17]>::as_slice).collect();
+    let ids: Vec<&[u8]> = due.iter().map(|delivery| delivery.id.as_bytes().as_slice()).collect();
+    let none: Vec<&[u8]> = Vec::new();
+    let rows = session.query(Sql::Verifications, &[&none, &none, &tenants, &ids]).await?;
+    let mut stand: BTreeMap<VerificationId, (Verification, RecipientRow)> = BTreeMap::new();
+    for row in &rows {
+        let verification: Verification = body(row, 0)?;
+        stand.insert(verification.id, (verification, body(row, 1)?));
+    }
+    let mut jobs = Vec::with_capacity(due.len());
+    for delivery in &mut due {
+        let found = stand.get(&delivery.verification);
+        // One whose verification was retired can never be sent; it must not stand before the others for ever.
+        delivery.due = found.map(|_| now.plus(limits::LEASE));
+        if let Some((verification, recipient)) = found {
+            let data_key = recipient.data_key.clone();
+            jobs.push(Job { delivery: delivery.clone(), verification: verification.clone(), data_key });
+        }
+    }
+    write_deliveries(session, &due).await?;
+    Ok(jobs)
+}
+
+/// Pending verifications that were made long enough ago that an ordinary code has run out.
+pub(super) async fn overdue(
+    session: &Session,
+    now: Timestamp,
+    after: VerificationId,
+    most: usize,
+) -> Result<Overdue, Failure> {
+    let until = VerificationId::new(now.minus(limits::MAX_LIFETIME), [0; 10]);
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut overdue = Overdue::default();
+    let mut furthest = None;
+    for tenant in tenants(session).await? {
+        let rows: Vec<Verification> = between(session, tenant, after, until, limit).await?;
+        if rows.len() == most {
+            let last = rows.last().map(|verification| verification.id);
+            furthest = furthest.min(last).or(last);
+        }
+        let due = |row: &&Verification| row.status != row.status_at(now);
+        overdue.ids.extend(rows.iter().filter(due).map(|row| (tenant, row.id)));
+    }
+    overdue.next = Some(furthest.unwrap_or(until));
+    Ok(overdue)
+}
+
+async fn between(
+    session: &Session,
+    tenant: Tenant,
+    after: VerificationId,
+    until: VerificationId,
+    limit: i64,
+) -> Result<Vec<Verification>, Failure> {
+    let (after, until) = (after.as_bytes().as_slice(), until.as_bytes().as_slice());
+    let params: [super::session::Param<'_>; 4] = [&tenant.to_bytes().to_vec(), &after, &until, &limit];
+    bodies(&session.query(Sql::VerificationsBetween, &params).await?)
+}
+
+/// Pending verifications whose ids are later than `clock`.
+pub(super) async fn pending_after(
+    session: &Session,
+    clock: Timestamp,
+) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
+    let after = VerificationId::new(clock, [0xff; 10]);
+    let end = VerificationId::from_bytes([0xff; 16]);
+    let mut found = Vec::new();
+    for tenant in tenants(session).await? {
+        let later = between(session, tenant, after, end, i64::MAX).await?;
+        let pending = later.into_iter().filter(|row| row.status == Status::Pending);
+        found.extend(pending.map(|row| (tenant, row.id)));
+    }
+    Ok(found)
+}
+
+/// Removes rows that retention no longer keeps, at most `most` of each table. Rows somebody works on are left for the
+/// next time, so nobody waits for this.
+pub(super) async fn retire(
+    session: &Session,
+    keep: Retention,
+    most: usize,
+    now: Timestamp,
+) -> Result<u64, Failure> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let before = now.minus(limits::IDEMPOTENCY_LIFETIME).millis();
+    let mut gone = session.execute(Sql::RetireOnce, &[&before, &most]).await?;
+    gone += retire_journal(session, now.minus(keep.journal), most).await?;
+    let bound = VerificationId::new(now.minus(keep.verifications), [0; 10]);
+    let bound = bound.as_bytes().as_slice();
+    for tenant in tenants(session).await? {
+        let tenant = tenant.to_bytes().to_vec();
+        for sql in [Sql::RetireDeliveries, Sql::RetireVerifications] {
+            gone += session.execute(sql, &[&tenant, &bound, &most]).await?;
+        }
+    }
+    Ok(gone)
+}
+
+/// Whole runs, oldest first, so that what is left has no gaps in its numbers.
+async fn retire_journal(session: &Session, before: Timestamp, most: i64) -> Result<u64, Failure> {
+    let runs = session.query(Sql::OldRuns, &[&before.millis().saturating_mul(1000), &most]).await?;
+    let mut gone = 0;
+    for run in &runs {
+        if gone >= most.unsigned_abs() {
+            break;
+        }
+        let (first, lane): (i64, i64) = (column(run, 0)?, column(run, 1)?);
+        let (n, length): (i64, i64) = (column(run, 2)?, column(run, 3)?);
+        session.run(BEGIN).await?;
+        let (rows, run, ended) = futures_util::join!(
+            async { session.execute(Sql::RetireJournal, &[&lane, &n, &(n + length)]).await },
+            async { session.execute(Sql::RetireRun, &[&first]).await },
+            session.run("COMMIT"),
+        );
+        gone += rows?;
+        run?;
+        ended?;
+    }
+    Ok(gone)
+}
