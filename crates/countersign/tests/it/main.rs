@@ -9,6 +9,7 @@ mod main_job;
 mod pages;
 mod quota;
 mod races;
+mod ring;
 mod routes;
 mod sending_limits;
 mod shutdown;
