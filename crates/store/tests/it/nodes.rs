@@ -75,9 +75,13 @@ impl Cluster {
         let sql = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock'
                    AND query ~ 'INTO journal |INTO recipient_index|FOR UPDATE OF r'";
-        while aside.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < sessions {
-            tokio::task::yield_now().await;
-        }
+        let waiting = async {
+            while aside.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < sessions {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(std::time::Duration::from_secs(4), waiting).await;
+        assert!(in_time.is_ok(), "no {sessions} batches came to wait for a lock");
     }
 }
 
