@@ -14,6 +14,7 @@ mod schema;
 mod session;
 mod settings;
 mod sql;
+mod target;
 mod turn;
 mod upkeep;
 mod write;
@@ -47,6 +48,7 @@ use rows::{bodies, column};
 use session::{Connector, Session};
 pub use settings::Settings;
 use sql::Sql;
+pub(crate) use target::Target;
 
 /// Commands that may wait for the lanes; one more is refused as `overloaded`.
 const QUEUE: usize = 8_192;
@@ -192,6 +194,9 @@ async fn keys(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>
     let mut fresh = [0; 16];
     options.entropy.fill(&mut fresh);
     let epoch = schema::kept(session, "epoch", fresh).await?;
+    if session.query_opt(Sql::Meta, &[&target::RUNNING]).await?.is_some() {
+        return Err(Failure::HalfCopied);
+    }
     for root in options.roots {
         let made = root.check_value();
         if schema::kept_text(session, &format!("check_value/{}", root.id.0), &made).await? != made {
