@@ -39,7 +39,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::HandOver;
-use engine::{Engine, NodeClock};
+use engine::Engine;
 pub use failure::Failure;
 use lane::{ANSWER_TIME, Lane, Work};
 use read::Reading;
@@ -96,14 +96,9 @@ impl PostgresStore {
         schema::run(&connector).await?;
         let session = connector.session().await?;
         let (keys, ring) = keys(&session, options).await?;
-        let mut node = [0; 16];
-        options.entropy.fill(&mut node);
-        let outside =
-            (Arc::new(NodeClock::new(Arc::clone(&options.clock))), given, Arc::clone(&options.entropy));
-        let engine =
-            Arc::new(Engine::new(node, connector, Arc::new(keys), outside, Arc::clone(&options.hand_over)));
+        let engine = Arc::new(Engine::new(options, connector, Arc::new(keys), given));
         // Known to the others before it does anything: its lanes must not look like a dead node's.
-        let seen = session.query_opt(Sql::Heartbeat, &[&node.as_slice(), &ring]).await?;
+        let seen = session.query_opt(Sql::Heartbeat, &[&engine.node.as_slice(), &ring]).await?;
         engine.shown(seen.map_or(Ok(0), |row| column(&row, 0))?);
         drop(session);
         Ok(Self::start(engine, options.settings.lanes, ring))
