@@ -50,12 +50,75 @@ pub(crate) fn create(path: &Path) -> Outcome<Vec<Root>> {
             "use it as it is, or name another file",
         ));
     }
-    let root = Root { id: RootId(1), state: RootState::Active, secret: Zeroizing::new(random()) };
-    let hex = Zeroizing::new(data_encoding::HEXLOWER.encode(root.secret.as_slice()));
-    let line = format!("{} active {} {}", root.id.0, hex.as_str(), root.check_value());
-    let text = Zeroizing::new(format!("{HEADER}\n{NOTE}\n{line}\n"));
-    files::write_private(path, &text, MODE)?;
-    Ok(vec![root])
+    let roots = vec![new_root(RootId(1), RootState::Active)];
+    write(path, &roots)?;
+    Ok(roots)
+}
+
+/// Adds a root that is known and not used yet, under the next number; numbers are never given twice.
+pub(crate) fn add(path: &Path) -> Outcome<RootId> {
+    let mut roots = read(path)?;
+    let last = roots.iter().map(|root| root.id.0).max().unwrap_or_default();
+    let Some(number) = last.checked_add(1) else {
+        let fix = "report this to the people who make countersign";
+        return Err(unchanged("the number of a root is 0 to 65535, and the last one is taken", fix));
+    };
+    let id = RootId(number);
+    roots.push(new_root(id, RootState::Present));
+    write(path, &roots)?;
+    Ok(id)
+}
+
+/// Makes a root the one that new rows are written under; the one before only reads old rows from then on.
+/// False when it is so already.
+pub(crate) fn activate(path: &Path, id: RootId) -> Outcome<bool> {
+    let mut roots = read(path)?;
+    let Some(wanted) = roots.iter().find(|root| root.id == id) else {
+        let numbers: Vec<String> = roots.iter().map(|root| root.id.0.to_string()).collect();
+        let why = format!("the ring has no root {}; it has {}", id.0, numbers.join(", "));
+        return Err(unchanged(&why, "name one of them, or make one with `countersign ring add`"));
+    };
+    if wanted.state == RootState::Active {
+        return Ok(false);
+    }
+    for root in &mut roots {
+        if root.id == id {
+            root.state = RootState::Active;
+        } else if root.state == RootState::Active {
+            root.state = RootState::Retiring;
+        }
+    }
+    write(path, &roots)?;
+    Ok(true)
+}
+
+fn unchanged(why: &str, fix: &str) -> Problem {
+    Problem::usage("the key ring was not changed", why, fix)
+}
+
+fn new_root(id: RootId, state: RootState) -> Root {
+    Root { id, state, secret: Zeroizing::new(random()) }
+}
+
+/// Writes the ring in one step: after a crash there is the old one or the new one.
+fn write(path: &Path, roots: &[Root]) -> Outcome {
+    let mut text = Zeroizing::new(format!("{HEADER}\n{NOTE}\n"));
+    for root in roots {
+        let secret = Zeroizing::new(data_encoding::HEXLOWER.encode(root.secret.as_slice()));
+        let (id, state) = (root.id.0, state_name(root.state));
+        let line = Zeroizing::new(format!("{id} {state} {} {}\n", secret.as_str(), root.check_value()));
+        text.push_str(&line);
+    }
+    files::write_private(path, &text, MODE)
+}
+
+/// The state of a root, as the file has it.
+pub(crate) const fn state_name(state: RootState) -> &'static str {
+    match state {
+        RootState::Present => "present",
+        RootState::Active => "active",
+        RootState::Retiring => "retiring",
+    }
 }
 
 /// Reads the ring, or makes it where there is none.
@@ -78,12 +141,9 @@ fn parse_root(line: &str) -> Result<Root, String> {
         return Err("expected number, state, key and check value".to_owned());
     };
     let id = id.parse().map(RootId).map_err(|_| "the number of a root is 0 to 65535".to_owned())?;
-    let state = match *state {
-        "present" => RootState::Present,
-        "active" => RootState::Active,
-        "retiring" => RootState::Retiring,
-        _ => return Err("the state of a root is present, active or retiring".to_owned()),
-    };
+    let states = [RootState::Present, RootState::Active, RootState::Retiring];
+    let state = states.into_iter().find(|known| state_name(*known) == *state);
+    let state = state.ok_or("the state of a root is present, active or retiring")?;
     let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(secret.as_bytes()).map(Zeroizing::new);
     let bytes = bytes.map_err(|_| "the key is not hexadecimal".to_owned())?;
     let secret = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| "the key is not 32 bytes".to_owned())?;
@@ -121,6 +181,42 @@ mod tests {
         files::write_private(&path, &text.replace(key, &format!("{other}{}", &key[1..])), MODE).unwrap();
         let problem = read(&path).unwrap_err();
         assert!(problem.why.contains("line 3") && !problem.to_string().contains(&key[1..]), "{problem}");
+    }
+
+    #[test]
+    fn a_root_is_added_then_activated_and_the_one_before_retires() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.ring");
+        let first = create(&path).unwrap();
+        assert_eq!(add(&path).unwrap(), RootId(2));
+        let states = || read(&path).unwrap().iter().map(|root| root.state).collect::<Vec<_>>();
+        assert_eq!(states(), [RootState::Active, RootState::Present]);
+        assert!(activate(&path, RootId(2)).unwrap());
+        assert_eq!(states(), [RootState::Retiring, RootState::Active]);
+        assert!(!activate(&path, RootId(2)).unwrap());
+        assert_eq!(add(&path).unwrap(), RootId(3));
+        let roots = read(&path).unwrap();
+        assert_eq!(roots[0].secret, first[0].secret);
+        assert!(roots[1].secret != first[0].secret && roots[2].secret != roots[1].secret);
+        assert!(activate(&path, RootId(1)).unwrap(), "back to the one before");
+        assert_eq!(states(), [RootState::Active, RootState::Retiring, RootState::Present]);
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_made_leaves_the_ring_as_it_was() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.ring");
+        assert!(add(&path).is_err() && !path.exists());
+        create(&path).unwrap();
+        let before = files::read(&path).unwrap();
+        let problem = activate(&path, RootId(7)).unwrap_err();
+        assert!(problem.why.ends_with("it has 1"), "{problem}");
+        assert_eq!(files::read(&path).unwrap(), before);
+        let last = Root { id: RootId(u16::MAX), ..new_root(RootId(1), RootState::Active) };
+        write(&path, &[last]).unwrap();
+        assert!(add(&path).is_err());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod problem;
 mod projects;
 mod proof;
 mod quota;
+mod store_clock;
 mod test_mode;
 mod value;
 mod verifications;
@@ -150,7 +151,12 @@ pub struct Doors {
 pub fn doors(services: Services) -> Doors {
     let app = App::new(services);
     let mut control = administration().to_vec();
-    control.extend([(health::HEALTH, get(health::health)), (health::READY, get(health::ready))]);
+    control.extend([
+        (health::HEALTH, get(health::health)),
+        (health::READY, get(health::ready)),
+        (store_clock::SHOW, get(store_clock::show)),
+        (store_clock::ACCEPT, post(store_clock::accept)),
+    ]);
     Doors { public: assemble(table(), app.clone(), false), control: assemble(control, app, true) }
 }
 

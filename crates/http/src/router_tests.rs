@@ -338,3 +338,12 @@ async fn the_owners_socket_needs_no_key_and_serves_administration_only() {
     let other = Request::get("/v1/verifications").body(Body::empty()).unwrap();
     assert_eq!(router.oneshot(other).await.unwrap().status(), 404);
 }
+
+#[tokio::test]
+async fn the_clock_is_accepted_over_the_owners_socket_alone() {
+    let Doors { public, control } = doors(services());
+    let accept = || Request::post("/v1/clock/accept").body(Body::empty()).unwrap();
+    let nothing = control.oneshot(accept()).await.unwrap();
+    assert_eq!(problem(nothing).await, (409, "state_conflict".into(), None));
+    assert_eq!(problem(public.oneshot(accept()).await.unwrap()).await.1, "endpoint_not_found");
+}

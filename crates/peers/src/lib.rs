@@ -7,11 +7,16 @@
 
 mod account;
 mod directory;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
 mod programs;
+mod proxy;
+mod url;
 mod wait;
 
+pub use pgbouncer::Pgbouncer;
 pub use postgres::{Postgres, Settings, shared};
+pub use proxy::Proxy;
 pub use wait::until;

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod check;
+mod clock;
 mod completion;
 mod config;
 mod dev;
@@ -13,6 +14,7 @@ mod migrate;
 mod output;
 mod place;
 mod projects;
+mod ring;
 mod send;
 mod serve;
 
@@ -61,6 +63,10 @@ enum Command {
     Keys(keys::Args),
     /// Make and list projects.
     Projects(projects::Args),
+    /// Look at the store's clock, or accept that it was set back.
+    Clock(clock::Args),
+    /// Change the root keys that everything secret is derived from, without a stop.
+    Ring(ring::Args),
     /// Check a configuration, show what is in force, or print a sample.
     Config(config::Args),
     /// Bring the store's schema up to date (the server does so at start, too).
@@ -104,6 +110,8 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Inbox(args) => inbox::run(&args, output).await,
         Command::Keys(args) => keys::run(&args, output).await,
         Command::Projects(args) => projects::run(&args, output).await,
+        Command::Clock(args) => clock::run(&args, output).await,
+        Command::Ring(args) => ring::run(&args, output),
         Command::Config(args) => config::run(&args, output),
         Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,

@@ -14,6 +14,7 @@ mod nodes;
 mod pages;
 mod quota;
 mod races;
+mod ring;
 mod routes;
 mod sending_limits;
 mod shutdown;
