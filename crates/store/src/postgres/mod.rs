@@ -36,7 +36,7 @@ use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, EntropySource, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::HandOver;
 use engine::Engine;
@@ -50,6 +50,9 @@ use sql::Sql;
 
 /// Commands that may wait for the lanes; one more is refused as `overloaded`.
 const QUEUE: usize = 8_192;
+
+/// How long a node that closes waits for what is on its way. A lane's row settles what it leaves behind.
+const CLOSE_TIME: Duration = Duration::from_secs(8);
 
 /// What the engine needs from the outside.
 pub struct Options<'a> {
@@ -329,8 +332,14 @@ impl Store for PostgresStore {
         let running = self.running.lock().ok().and_then(|mut running| running.take());
         Box::pin(async move {
             let Some(Running { lanes, node }) = running else { return Ok(()) };
-            for lane in lanes {
-                lane.await.map_err(|_| Unavailable::Internal)?;
+            let end = Instant::now() + CLOSE_TIME;
+            for mut lane in lanes {
+                if timeout_at(end, &mut lane).await.is_err() {
+                    tracing::warn!(
+                        "the database does not answer; what is on its way is settled without this node"
+                    );
+                    lane.abort();
+                }
             }
             self.stop.send_replace(true);
             node.await.map_err(|_| Unavailable::Internal)
