@@ -36,10 +36,10 @@ use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, EntropySource, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::HandOver;
-use engine::{Engine, NodeClock};
+use engine::Engine;
 pub use failure::Failure;
 use lane::{ANSWER_TIME, Lane, Work};
 use read::Reading;
@@ -50,6 +50,9 @@ use sql::Sql;
 
 /// Commands that may wait for the lanes; one more is refused as `overloaded`.
 const QUEUE: usize = 8_192;
+
+/// How long a node that closes waits for what is on its way. A lane's row settles what it leaves behind.
+const CLOSE_TIME: Duration = Duration::from_secs(8);
 
 /// What the engine needs from the outside.
 pub struct Options<'a> {
@@ -96,14 +99,9 @@ impl PostgresStore {
         schema::run(&connector).await?;
         let session = connector.session().await?;
         let (keys, ring) = keys(&session, options).await?;
-        let mut node = [0; 16];
-        options.entropy.fill(&mut node);
-        let outside =
-            (Arc::new(NodeClock::new(Arc::clone(&options.clock))), given, Arc::clone(&options.entropy));
-        let engine =
-            Arc::new(Engine::new(node, connector, Arc::new(keys), outside, Arc::clone(&options.hand_over)));
+        let engine = Arc::new(Engine::new(options, connector, Arc::new(keys), given));
         // Known to the others before it does anything: its lanes must not look like a dead node's.
-        let seen = session.query_opt(Sql::Heartbeat, &[&node.as_slice(), &ring]).await?;
+        let seen = session.query_opt(Sql::Heartbeat, &[&engine.node.as_slice(), &ring]).await?;
         engine.shown(seen.map_or(Ok(0), |row| column(&row, 0))?);
         drop(session);
         Ok(Self::start(engine, options.settings.lanes, ring))
@@ -334,8 +332,14 @@ impl Store for PostgresStore {
         let running = self.running.lock().ok().and_then(|mut running| running.take());
         Box::pin(async move {
             let Some(Running { lanes, node }) = running else { return Ok(()) };
-            for lane in lanes {
-                lane.await.map_err(|_| Unavailable::Internal)?;
+            let end = Instant::now() + CLOSE_TIME;
+            for mut lane in lanes {
+                if timeout_at(end, &mut lane).await.is_err() {
+                    tracing::warn!(
+                        "the database does not answer; what is on its way is settled without this node"
+                    );
+                    lane.abort();
+                }
             }
             self.stop.send_replace(true);
             node.await.map_err(|_| Unavailable::Internal)

@@ -21,7 +21,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(4);
 const SESSION: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
      SET plan_cache_mode = force_generic_plan; SET jit = off; \
      SET statement_timeout = '10s'; SET lock_timeout = '8s'; SET idle_in_transaction_session_timeout = '10s'; \
-     SET tcp_user_timeout = '10s'";
+     SET tcp_user_timeout = '10s'; SET client_connection_check_interval = '2s'";
 
 /// A value that goes to the server.
 pub(super) type Param<'a> = &'a (dyn ToSql + Sync);

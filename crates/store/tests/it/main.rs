@@ -6,6 +6,7 @@ mod bench;
 mod claims;
 mod journal;
 mod lists;
+mod nodes;
 mod once;
 mod races;
 mod rows;
