@@ -44,7 +44,7 @@ pub use failure::Failure;
 use lane::{ANSWER_TIME, Lane, Work};
 use read::Reading;
 use rows::{bodies, column};
-use session::{Connector, Session};
+use session::{BEGIN, Connector, Session};
 pub use settings::Settings;
 use sql::Sql;
 
@@ -184,24 +184,35 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, Failure> {
     schema::migrate(settings).await
 }
 
-/// The keys under the store's epoch, which is made with the store, and what this node says of its ring. The check value
-/// of each root is compared with the one that was kept.
+/// The keys under the store's epoch, and what this node says of its ring. What is made with a store is made at once: an
+/// attempt that is cut off leaves nothing that another ring would not fit.
 async fn keys(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>), Failure> {
+    session.run(BEGIN).await?;
+    let keys = keys_in_transaction(session, options).await;
+    session.run(if keys.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    keys
+}
+
+/// The check value of each root is compared with the one that was kept.
+async fn keys_in_transaction(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>), Failure> {
     let mut fresh = [0; 16];
     options.entropy.fill(&mut fresh);
-    let epoch = schema::kept(session, "epoch", fresh).await?;
+    let epoch = schema::kept(session, "epoch", &fresh).await?;
+    let epoch = epoch.try_into().map_err(|_| Failure::Corrupt("the epoch".to_owned()))?;
     for root in options.roots {
         let made = root.check_value();
-        if schema::kept_text(session, &format!("check_value/{}", root.id.0), &made).await? != made {
+        let kept = schema::kept(session, &format!("check_value/{}", root.id.0), made.as_bytes()).await?;
+        if kept != made.as_bytes() {
             let why = format!("the key ring's {} is not the one this database was written with", root.id);
             return Err(Failure::WrongRing(why));
         }
     }
     let keys = Keys::derive(options.roots, epoch).map_err(|error| Failure::WrongRing(error.to_string()))?;
-    schema::kept(session, node::NEXT_NUMBER, 1_i64.to_be_bytes()).await?;
     let wants = keys.active();
-    let active =
-        RootId(u16::from_be_bytes(schema::kept(session, "active_root", wants.0.to_be_bytes()).await?));
+    schema::kept(session, node::NEXT_NUMBER, &1_i64.to_be_bytes()).await?;
+    let active = schema::kept(session, "active_root", &wants.0.to_be_bytes()).await?;
+    let active = active.try_into().map_err(|_| Failure::Corrupt("the active root".to_owned()))?;
+    let active = RootId(u16::from_be_bytes(active));
     if !keys.activate(active) {
         return Err(Failure::RootMissing(active));
     }

@@ -1,7 +1,7 @@
 //! The schema: brought up to date by one node at a time, and never behind the back of a program that is too old.
 
 use super::Failure;
-use super::rows::{bytes, column};
+use super::rows::column;
 use super::session::{Connector, Session};
 use super::settings::Settings;
 use super::sql::Sql;
@@ -121,19 +121,8 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// What is kept under a key, made first where it is not there.
-pub(super) async fn kept<const N: usize>(
-    session: &Session,
-    key: &str,
-    made: [u8; N],
-) -> Result<[u8; N], Failure> {
-    session.execute(Sql::KeepMeta, &[&key, &made.as_slice()]).await?;
+pub(super) async fn kept(session: &Session, key: &str, made: &[u8]) -> Result<Vec<u8>, Failure> {
+    session.execute(Sql::KeepMeta, &[&key, &made]).await?;
     let row = session.query_opt(Sql::Meta, &[&key]).await?.ok_or(Failure::Conflict)?;
-    bytes(&row, 0)
-}
-
-/// The check value that was kept of a root, kept now where there is none.
-pub(super) async fn kept_text(session: &Session, key: &str, made: &str) -> Result<String, Failure> {
-    session.execute(Sql::KeepMeta, &[&key, &made.as_bytes()]).await?;
-    let row = session.query_opt(Sql::Meta, &[&key]).await?.ok_or(Failure::Conflict)?;
-    Ok(String::from_utf8_lossy(column(&row, 0)?).into_owned())
+    column(&row, 0)
 }
