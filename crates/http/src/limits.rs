@@ -18,6 +18,8 @@ pub(crate) const MAX_LOCALE: usize = 35;
 pub(crate) const LIST: (usize, usize) = (20, 100);
 /// Longest wait for a test message.
 pub(crate) const MAX_OUTBOX_WAIT: Duration = Duration::from_secs(30);
+/// How often a wait for a test message looks for those that another node sent.
+pub(crate) const OUTBOX_LOOK: Duration = Duration::from_millis(500);
 /// Deliveries the test outbox looks at.
 pub(crate) const MAX_OUTBOX: usize = 100;
 /// How old an API key in memory may be before it is read again.

@@ -14,14 +14,15 @@ use std::process::{Child, Command, Stdio};
 use crate::account;
 
 /// Ends the program whose id stands in `$1/pid`, as a database ends when it must not tidy up, then removes
-/// `$1`. A server killed by SIGKILL leaves a System V segment behind: line 7 of its own pid file has the id.
+/// `$1`. A zombie has ended: its parent is gone, and not every init collects it soon. A server killed by
+/// SIGKILL leaves a System V segment behind; line 7 of its own pid file has the id.
 const WATCHDOG: &str = r#"
 read -r _
 pid=$(cat "$1/pid" 2>/dev/null)
 if [ -n "$pid" ] && kill -QUIT "$pid" 2>/dev/null; then
     kill -CONT "$pid" 2>/dev/null
     tries=0
-    while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 80 ]; do
+    while kill -0 "$pid" 2>/dev/null && ! grep -qs '^State:.Z' "/proc/$pid/status" && [ "$tries" -lt 80 ]; do
         sleep 0.1
         tries=$((tries + 1))
     done

@@ -1,7 +1,11 @@
 //! A PostgreSQL server.
 
+mod certificates;
+mod cluster;
+mod faults;
 mod settings;
 mod sql;
+mod standby;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,15 +22,8 @@ use crate::process::Process;
 use crate::wait::until;
 use crate::{port, programs};
 
-/// For everything a server does at once on an idle machine: recovery, a shutdown, a base backup.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Who connects from this machine, and how: the superuser as it likes, others with their password.
-const ACCESS: &str = "\
-local all         all                   trust
-host  all         postgres 127.0.0.1/32 trust
-host  replication postgres 127.0.0.1/32 trust
-host  all         all      127.0.0.1/32 scram-sha-256
-";
+/// For what takes a server a moment on an idle machine: a start with recovery, a shutdown.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server of its own in a temporary directory, on a loopback port and a Unix socket in that directory.
 ///
@@ -58,15 +55,16 @@ impl Postgres {
         Self::start_with(&Settings::new().durable())
     }
 
+    /// Takes nothing but TLS, by a certificate for `localhost` and `127.0.0.1`; clients trust
+    /// [`ca_file`](Self::ca_file).
+    pub fn with_tls() -> Self {
+        Self::start_with(&Settings::new().tls())
+    }
+
     /// With everything that can be set.
     pub fn start_with(settings: &Settings) -> Self {
         let (directory, programs) = (Directory::new(), programs::postgres());
-        let mut initdb = directory.command(&programs.join("initdb"));
-        initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
-        let output = initdb.arg("--pgdata=data").output().expect("initdb starts");
-        assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
-        append(&directory.join("data/postgresql.conf"), &settings.configuration());
-        directory.write("data/pg_hba.conf", ACCESS);
+        cluster::make(&directory, &programs, settings);
         Self::launch(directory, programs)
     }
 
@@ -95,46 +93,24 @@ impl Postgres {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// Where its files are; `data` in it is what `initdb` made.
+    /// What `initdb` made: `postgresql.conf`, `pg_wal` and the rest.
     pub fn data_directory(&self) -> PathBuf {
         self.directory.join("data")
+    }
+
+    /// Where its Unix socket is.
+    pub fn socket_directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What clients of [`with_tls`](Self::with_tls) trust, in PEM.
+    pub fn ca_file(&self) -> PathBuf {
+        self.directory.join("data/ca.crt")
     }
 
     /// All it logged so far.
     pub fn log(&self) -> String {
         self.directory.log()
-    }
-
-    /// Kills the whole server with SIGKILL, as a crash of its machine would, and waits until nothing of it runs.
-    pub fn kill_nine(&self) {
-        self.server().as_mut().expect("a running server").kill_all();
-        *self.server() = None;
-    }
-
-    /// Starts the server again on the same port and data, and waits until it takes connections. A server that
-    /// still runs is stopped first.
-    pub fn restart(&self) {
-        self.stop();
-        let process = run(&self.directory, &self.programs, self.port);
-        *self.server() = Some(process.unwrap_or_else(|log| panic!("PostgreSQL ended early: {log}")));
-    }
-
-    /// Fast shutdown: open transactions are rolled back, all that was committed is kept.
-    pub fn stop(&self) {
-        if let Some(mut process) = self.server().take() {
-            process.signal(Signal::INT);
-            process.wait(PATIENCE);
-        }
-    }
-
-    /// Halts every process of the server: connections stay open, nothing is answered any more.
-    pub fn pause(&self) {
-        self.server().as_ref().expect("a running server").signal_all(Signal::STOP);
-    }
-
-    /// Ends a [`pause`](Self::pause).
-    pub fn resume(&self) {
-        self.server().as_ref().expect("a running server").signal_all(Signal::CONT);
     }
 
     fn server(&self) -> MutexGuard<'_, Option<Process>> {

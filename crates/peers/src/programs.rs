@@ -27,6 +27,11 @@ pub(crate) fn postgres() -> PathBuf {
     })
 }
 
+pub(crate) fn pgbouncer() -> PathBuf {
+    // Debian's package puts it where only root's path leads.
+    find("pgbouncer", &["/usr/sbin"]).expect("PgBouncer is not on the PATH; `cargo xtask setup` installs it")
+}
+
 /// Newest first.
 fn debian_directories() -> Vec<PathBuf> {
     let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();

@@ -113,9 +113,8 @@ async fn open_postgres(
     };
     let opened = PostgresStore::open(&options).await;
     let store = opened.map_err(|failure| postgres_problem(config, &failure))?;
-    // The engine joins here: `Ok(Opened { keys: store.keys(), clock: store.clock(), store: Arc::new(store), jobs, alone: None })`.
-    drop((store.keys(), store.clock(), jobs));
-    Err(Problem::new("PostgreSQL cannot be used yet", "this build lacks its engine", "use a later one"))
+    let (keys, clock) = (store.keys(), store.clock());
+    Ok(Opened { store: Arc::new(store), keys, clock, jobs, alone: None })
 }
 
 fn sqlite_problem(database: &Path, failure: &sqlite::Failure) -> Problem {

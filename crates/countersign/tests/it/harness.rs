@@ -44,21 +44,25 @@ impl Server {
 
     /// The same with more variables in its environment.
     pub(crate) fn start_with(directory: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command
             .args(["dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(directory.join("data"))
             .env("COUNTERSIGN_PROFILE", directory.join("profile.toml"))
             .env("COUNTERSIGN_LOG__LEVEL", "trace")
             .env_remove("COUNTERSIGN_API_KEY")
             .envs(variables.iter().copied())
-            .current_dir(directory)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+            .current_dir(directory);
+        Self::run(&mut command, None)
+    }
+
+    /// Starts `command` and waits until it has printed its address, and its key where it has none yet.
+    pub(crate) fn run(command: &mut Command, mut key: Option<String>) -> Self {
+        let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.expect("the binary starts");
         let log = collect(child.stderr.take().expect("stderr is piped"));
         let mut output = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let (mut base, mut key, mut line) = (None, None, String::new());
+        let (mut base, mut line) = (None, String::new());
         while base.is_none() || key.is_none() {
             line.clear();
             let read = output.read_line(&mut line).expect("stdout can be read");

@@ -3,9 +3,14 @@
 
 mod bad_input;
 mod canary;
+mod cluster;
+mod faults;
 mod harness;
 mod kill;
+mod load;
 mod main_job;
+mod node_races;
+mod nodes;
 mod pages;
 mod quota;
 mod races;

@@ -4,16 +4,20 @@ use tokio::sync::Barrier;
 
 use crate::harness::{Answer, Server, wrong};
 
-/// Sends all checks at the same moment, each on its own task.
-async fn together(server: &Arc<Server>, checks: Vec<(String, String)>) -> Vec<Answer> {
-    let barrier = Arc::new(Barrier::new(checks.len()));
-    let tasks: Vec<_> = checks
+/// Makes all calls at the same moment, each on its own task.
+pub(crate) async fn at_once<Call>(calls: impl Iterator<Item = Call>) -> Vec<Answer>
+where
+    Call: Future<Output = Answer> + Send + 'static,
+{
+    let calls: Vec<_> = calls.collect();
+    let barrier = Arc::new(Barrier::new(calls.len()));
+    let tasks: Vec<_> = calls
         .into_iter()
-        .map(|(id, code)| {
-            let (server, barrier) = (Arc::clone(server), Arc::clone(&barrier));
+        .map(|call| {
+            let barrier = Arc::clone(&barrier);
             tokio::spawn(async move {
                 barrier.wait().await;
-                server.check(&id, &code).await
+                call.await
             })
         })
         .collect();
@@ -24,7 +28,17 @@ async fn together(server: &Arc<Server>, checks: Vec<(String, String)>) -> Vec<An
     answers
 }
 
-fn count(answers: &[Answer], code: &str) -> usize {
+/// Sends all checks at the same moment.
+async fn together(server: &Arc<Server>, checks: Vec<(String, String)>) -> Vec<Answer> {
+    let check = |(id, code): (String, String)| {
+        let server = Arc::clone(server);
+        async move { server.check(&id, &code).await }
+    };
+    at_once(checks.into_iter().map(check)).await
+}
+
+/// How many of the answers have this code.
+pub(crate) fn count(answers: &[Answer], code: &str) -> usize {
     answers.iter().filter(|answer| answer.code() == code).count()
 }
 

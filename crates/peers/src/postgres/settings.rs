@@ -3,8 +3,9 @@
 /// What differs from the server for plain tests; see [`crate::Postgres::start_with`].
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    pub(crate) durable: bool,
-    pub(crate) parameters: Vec<(String, String)>,
+    durable: bool,
+    pub(super) tls: bool,
+    parameters: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -21,6 +22,13 @@ impl Settings {
         self
     }
 
+    /// Takes no connection without TLS; see [`crate::Postgres::with_tls`].
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
     /// Sets a parameter as in `postgresql.conf`, for example `shared_buffers` to `512MB`.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
@@ -29,7 +37,7 @@ impl Settings {
     }
 
     /// The lines of `postgresql.conf`; the last line of a name counts.
-    pub(crate) fn configuration(&self) -> String {
+    pub(super) fn configuration(&self) -> String {
         let durable = if self.durable { "on" } else { "off" };
         let mut lines = format!(
             "listen_addresses = '127.0.0.1'\n\
@@ -41,9 +49,14 @@ impl Settings {
              password_encryption = 'scram-sha-256'\n\
              log_line_prefix = '%m [%p] %d '\n\
              timezone = 'UTC'\n\
+             # A standby notices soon that its primary is back.\n\
+             wal_retrieve_retry_interval = '100ms'\n\
              # In the data directory: what a killed server leaves in /dev/shm would stay there.\n\
              dynamic_shared_memory_type = 'mmap'\n"
         );
+        if self.tls {
+            lines.push_str("ssl = on\n");
+        }
         for (name, value) in &self.parameters {
             lines.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }

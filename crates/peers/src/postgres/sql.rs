@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::atomic::Ordering;
 
 use super::Postgres;
+use crate::url;
 
 impl Postgres {
     /// Makes an empty database and answers its URL, `postgres://postgres@127.0.0.1:PORT/NAME`.
@@ -17,6 +18,19 @@ impl Postgres {
     /// The URL of the superuser for a database that is there already, `postgres` for example.
     pub fn url(&self, name: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port())
+    }
+
+    /// Makes a role that owns the database and must show `password`, and answers the URL with both.
+    pub fn with_password(&self, database_url: &str, password: &str) -> String {
+        let database = url::database(database_url);
+        let (role, quoted) = (format!("owner_of_{database}"), password.replace('\'', "''"));
+        self.psql(
+            &self.url("postgres"),
+            &format!(
+                "CREATE ROLE {role} LOGIN PASSWORD '{quoted}'; ALTER DATABASE {database} OWNER TO {role}"
+            ),
+        );
+        url::with_credentials(database_url, &role, password)
     }
 
     /// Runs statements, each in a transaction of its own, and answers the rows: a line for each, columns

@@ -1,0 +1,263 @@
+//! Clients under load, and what they know for certain afterwards: only what they were answered.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, Interval, interval};
+
+use crate::cluster::until;
+use crate::harness::{Answer, Server, wrong};
+
+/// The edge's limit on a request, with a second for a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(11);
+/// Wrong codes a verification takes.
+const TRIES: u64 = 5;
+
+/// A small generator, so that a run can be repeated from its seed.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// Seeded by `COUNTERSIGN_TEST_SEED`, else by chance; says so, for a test that fails.
+    pub(crate) fn new() -> Self {
+        let given = std::env::var("COUNTERSIGN_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        println!("COUNTERSIGN_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A generator of its own for somebody who rolls at the same time.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self(self.roll(u64::MAX))
+    }
+
+    /// Less than `sides`. (SplitMix64, by Steele, Lea and Flood.)
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
+
+/// What a client knows of one verification.
+#[derive(Debug)]
+struct Known {
+    id: String,
+    code: String,
+    /// Wrong codes that were answered as such.
+    wrong: u64,
+    /// Wrong codes that got no answer, or a 503.
+    wrong_unsure: u64,
+    /// Answers 200 to a right code.
+    approved: usize,
+    /// Whether a right code got no answer, or a 503.
+    right_unsure: bool,
+    /// Whether it was answered that it is approved.
+    told_approved: bool,
+}
+
+/// What clients know.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    known: Vec<Known>,
+    /// How many answers of each kind there were; `0` for none.
+    pub(crate) answers: BTreeMap<u16, usize>,
+    /// The answer that took longest.
+    pub(crate) slowest: Duration,
+}
+
+/// Clients at work.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    /// Verifications that were approved so far.
+    done: Arc<AtomicUsize>,
+    clients: Vec<JoinHandle<History>>,
+}
+
+impl Load {
+    /// Starts clients that begin and approve verifications, each request on any of the nodes.
+    pub(crate) fn start(nodes: &[Arc<Server>], clients: u64, dice: &mut Dice) -> Self {
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let start = |number| {
+            let client = Client {
+                number,
+                nodes: nodes.to_vec(),
+                dice: dice.fork(),
+                pace: interval(Duration::from_millis(20)),
+                history: History::default(),
+                stop: Arc::clone(&stop),
+                done: Arc::clone(&done),
+            };
+            tokio::spawn(client.work())
+        };
+        Self { clients: (0..clients).map(start).collect(), stop, done }
+    }
+
+    /// Waits until so many more are approved.
+    pub(crate) async fn more(&self, count: usize) {
+        let goal = self.done.load(Ordering::Relaxed) + count;
+        until("the clients to go on", async || {
+            (self.done.load(Ordering::Relaxed) >= goal || self.clients.iter().any(JoinHandle::is_finished))
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// Ends the load; what all clients know.
+    pub(crate) async fn stop(self) -> History {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut history = History::default();
+        for client in self.clients {
+            let one = client.await.expect("no client met an answer it must never get");
+            history.known.extend(one.known);
+            one.answers
+                .into_iter()
+                .for_each(|(kind, count)| *history.answers.entry(kind).or_default() += count);
+            history.slowest = history.slowest.max(one.slowest);
+        }
+        history
+    }
+}
+
+struct Client {
+    number: u64,
+    nodes: Vec<Arc<Server>>,
+    dice: Dice,
+    /// Of a client that was refused, before it asks again.
+    pace: Interval,
+    history: History,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+}
+
+impl Client {
+    async fn work(mut self) -> History {
+        let mut turn = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            let to = format!("+48{:09}", 600_000_000 + self.number * 1_000_000 + turn);
+            turn += 1;
+            self.verification(&to).await;
+        }
+        self.history
+    }
+
+    async fn verification(&mut self, to: &str) {
+        let Some(created) = self.ask("/v1/verifications", json!({ "to": to, "channel": "self" })).await
+        else {
+            return;
+        };
+        assert_eq!(created.status, 201, "{}", created.body);
+        let (id, code) = (created.text("id"), created.text("code"));
+        let path = format!("/v1/verifications/{id}/check");
+        let mut known = Known {
+            id,
+            code,
+            wrong: 0,
+            wrong_unsure: 0,
+            approved: 0,
+            right_unsure: false,
+            told_approved: false,
+        };
+        if self.dice.roll(4) == 0 {
+            match self.ask(&path, json!({ "code": wrong(&known.code) })).await {
+                Some(answer) => {
+                    assert_eq!(answer.code(), "code_incorrect", "{}", answer.body);
+                    known.wrong += 1;
+                }
+                None => known.wrong_unsure += 1,
+            }
+        }
+        // Some stay open.
+        if self.dice.roll(8) > 0 {
+            self.approve(&path, &mut known).await;
+        }
+        self.history.known.push(known);
+    }
+
+    async fn approve(&mut self, path: &str, known: &mut Known) {
+        loop {
+            match self.ask(path, json!({ "code": known.code })).await {
+                Some(answer) if answer.status == 200 => known.approved += 1,
+                Some(answer) => {
+                    assert_eq!(answer.code(), "verification_already_approved", "{}", answer.body);
+                    assert!(known.right_unsure, "{} was refused to its rightful owner", known.id);
+                }
+                None => {
+                    known.right_unsure = true;
+                    if self.stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    continue;
+                }
+            }
+            known.told_approved = true;
+            self.done.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+    }
+
+    /// `None` when it is not known what came of it.
+    async fn ask(&mut self, path: &str, body: Value) -> Option<Answer> {
+        let node = self.dice.roll(self.nodes.len() as u64) as usize;
+        let node = Arc::clone(&self.nodes[node]);
+        let asked = Instant::now();
+        let answer = node.try_call(Some(&node.key), Method::POST, path, Some(body), &[]).await;
+        self.history.slowest = self.history.slowest.max(asked.elapsed());
+        let status = answer.as_ref().map_or(0, |answer| answer.status.as_u16());
+        *self.history.answers.entry(status).or_default() += 1;
+        let answer = answer.ok().filter(|answer| answer.status != 503);
+        if answer.is_none() {
+            self.pace.tick().await;
+        }
+        answer
+    }
+}
+
+impl History {
+    /// Answers other than these.
+    pub(crate) fn others_than(&self, kinds: &[u16]) -> BTreeMap<u16, usize> {
+        let answers = self.answers.iter().filter(|(kind, _)| !kinds.contains(kind));
+        answers.map(|(kind, count)| (*kind, *count)).collect()
+    }
+
+    /// Nothing acknowledged is lost, nothing was or can be approved twice, no wrong code was forgotten or counted twice.
+    pub(crate) async fn holds(self, node: &Arc<Server>) {
+        assert!(!self.known.is_empty());
+        let (mut checks, mut rest) = (JoinSet::new(), self.known.into_iter());
+        for known in rest.by_ref().take(16) {
+            checks.spawn(known.holds(Arc::clone(node)));
+        }
+        while let Some(checked) = checks.join_next().await {
+            checked.expect("the history holds");
+            if let Some(known) = rest.next() {
+                checks.spawn(known.holds(Arc::clone(node)));
+            }
+        }
+    }
+}
+
+impl Known {
+    async fn holds(self, node: Arc<Server>) {
+        let shown = node.get(&format!("/v1/verifications/{}", self.id)).await;
+        assert_eq!(shown.status, 200, "{} was acknowledged", self.id);
+        assert!(self.approved <= 1, "{self:?}");
+        if self.told_approved {
+            assert_eq!(shown.body["status"], "approved", "{self:?}");
+            let again = node.check(&self.id, &self.code).await;
+            assert_eq!(again.code(), "verification_already_approved", "{self:?} is {}", again.body);
+        } else if shown.body["status"] == "pending" {
+            let left = shown.body["attempts_remaining"].as_u64().expect("a number");
+            let most = TRIES - self.wrong;
+            assert!((most - self.wrong_unsure..=most).contains(&left), "{self:?} has {left} left");
+        } else {
+            assert!(self.right_unsure && shown.body["status"] == "approved", "{self:?} is {}", shown.body);
+        }
+    }
+}
