@@ -19,3 +19,4 @@ mod routes;
 mod sending_limits;
 mod shutdown;
 mod store_choice;
+mod store_copy;

@@ -66,7 +66,7 @@ impl fmt::Display for CopyFailure {
             Self::NotAStore(why) | Self::SourceSchema(why) => f.write_str(why),
             Self::Source(failure) => write!(f, "the file cannot be read: {failure}"),
             Self::Target(failure) => failure.fmt(f),
-            Self::InUse(servers) => write!(f, "the database is in use: {servers} servers work on it"),
+            Self::InUse(servers) => write!(f, "the database is in use; servers that work on it: {servers}"),
             Self::Foreign => f.write_str("the database holds something that did not come from this file"),
             Self::SourceChanged => f.write_str(
                 "the file was written to since it was copied, so the database has an older state of it",
