@@ -20,6 +20,8 @@ pub(crate) struct Source {
     connection: Connection,
     identity: Identity,
     counts: [u64; Table::ALL.len()],
+    /// SQLite's count of what others committed.
+    version: i64,
 }
 
 /// What makes a store the one it is.
@@ -56,7 +58,8 @@ impl Source {
             let sql = format!("SELECT count(*) FROM {}", table.name());
             *count = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
         }
-        Ok(Self { connection, identity, counts })
+        let version = version(&connection)?;
+        Ok(Self { connection, identity, counts, version })
     }
 
     pub(crate) const fn identity(&self) -> &Identity {
@@ -105,7 +108,12 @@ impl Source {
                 last = reading.last;
             }
         }
-        Ok(last)
+        // The lock beside the file keeps servers away that know it by the same path; this finds all others.
+        self.connection.execute_batch("COMMIT")?;
+        match version(&self.connection)? == self.version {
+            true => Ok(last),
+            false => Err(CopyFailure::SourceChanged),
+        }
     }
 }
 
@@ -229,6 +237,10 @@ fn push(column: &mut Column, value: ValueRef<'_>) -> Result<(), Failure> {
 fn recipient(body: ValueRef<'_>) -> Result<[u8; 16], Failure> {
     let delivery: Delivery = decode(body.as_blob()?)?;
     Ok(*delivery.recipient.as_bytes())
+}
+
+fn version(connection: &Connection) -> Result<i64, Failure> {
+    Ok(connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)
 }
 
 fn check_schema(connection: &Connection, path: &Path) -> Result<(), CopyFailure> {

@@ -100,6 +100,20 @@ async fn a_file_that_was_used_after_its_copy_is_told_from_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_served_meanwhile_is_refused_in_the_end() {
+    let file = File::with(4, 22).await;
+    let to = database().await;
+    let server = rusqlite::Connection::open(file.path()).unwrap();
+    let mut progress = move |_: Progress| {
+        server.execute("INSERT OR REPLACE INTO meta VALUES ('probe', x'01')", []).unwrap();
+    };
+    let refused = copy_in_chunks(&file.path(), &to, 2, &mut progress).await.unwrap_err();
+    assert!(matches!(refused, CopyFailure::SourceChanged), "{refused:?}");
+    assert!(matches!(file.served_by(&to).await.map(drop), Err(Failure::HalfCopied)));
+    assert!(!file.copy(&to).await.unwrap().was_complete, "what was copied is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_that_got_lost_are_counted_and_the_copy_is_not_done() {
     let file = File::with(4, 11).await;
     let to = database().await;
