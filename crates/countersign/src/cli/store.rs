@@ -16,7 +16,7 @@ use crate::config::{Config, StoreUrl};
 use crate::problem::{Outcome, Problem};
 use crate::wire;
 
-const BAR: &str = "{msg:15} {wide_bar} {human_pos} of {human_len} rows, {per_sec}, {eta} left";
+const BAR: &str = "{msg:15} {wide_bar} {human_pos} of {human_len} rows, {eta} left";
 
 /// Move a store from a SQLite file into PostgreSQL.
 #[derive(Debug, clap::Args)]
@@ -129,7 +129,7 @@ fn describe(report: &Report, took: Duration, from: &Path, to: &Config) -> String
         "This copy was complete already; nothing was changed.".to_owned()
     } else {
         format!(
-            "Complete: {} rows written in {:.1} s, and as many in the one as in the other.",
+            "Complete: {} rows written in {:.1} s, and both have as many of each.",
             report.written,
             took.as_secs_f64()
         )
