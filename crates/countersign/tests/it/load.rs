@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -73,6 +73,31 @@ pub(crate) struct History {
     pub(crate) slowest: Duration,
 }
 
+/// Where clients send their requests: any of the nodes that stand here.
+#[derive(Clone)]
+pub(crate) struct Balancer(Arc<RwLock<Vec<Arc<Server>>>>);
+
+impl Balancer {
+    pub(crate) fn over(nodes: &[Arc<Server>]) -> Self {
+        Self(Arc::new(RwLock::new(nodes.to_vec())))
+    }
+
+    /// Sends there from now on.
+    pub(crate) fn add(&self, node: &Arc<Server>) {
+        self.0.write().expect("no client panicked").push(Arc::clone(node));
+    }
+
+    /// Sends there no more.
+    pub(crate) fn remove(&self, node: &Arc<Server>) {
+        self.0.write().expect("no client panicked").retain(|other| !Arc::ptr_eq(other, node));
+    }
+
+    fn pick(&self, dice: &mut Dice) -> Arc<Server> {
+        let nodes = self.0.read().expect("no client panicked");
+        Arc::clone(&nodes[dice.roll(nodes.len() as u64) as usize])
+    }
+}
+
 /// Clients at work.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
@@ -83,12 +108,12 @@ pub(crate) struct Load {
 
 impl Load {
     /// Starts clients that begin and approve verifications, each request on any of the nodes.
-    pub(crate) fn start(nodes: &[Arc<Server>], clients: u64, dice: &mut Dice) -> Self {
+    pub(crate) fn start(nodes: &Balancer, clients: u64, dice: &mut Dice) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let start = |number| {
             let client = Client {
                 number,
-                nodes: nodes.to_vec(),
+                nodes: nodes.clone(),
                 dice: dice.fork(),
                 pace: interval(Duration::from_millis(20)),
                 history: History::default(),
@@ -128,7 +153,7 @@ impl Load {
 
 struct Client {
     number: u64,
-    nodes: Vec<Arc<Server>>,
+    nodes: Balancer,
     dice: Dice,
     /// Of a client that was refused, before it asks again.
     pace: Interval,
@@ -205,8 +230,7 @@ impl Client {
 
     /// `None` when it is not known what came of it.
     async fn ask(&mut self, path: &str, body: Value) -> Option<Answer> {
-        let node = self.dice.roll(self.nodes.len() as u64) as usize;
-        let node = Arc::clone(&self.nodes[node]);
+        let node = self.nodes.pick(&mut self.dice);
         let asked = Instant::now();
         let answer = node.try_call(Some(&node.key), Method::POST, path, Some(body), &[]).await;
         self.history.slowest = self.history.slowest.max(asked.elapsed());

@@ -16,6 +16,8 @@ pub enum Failure {
     Settings(String),
     /// Nobody answers, or not in time.
     Unreachable(String),
+    /// The server, or this role in it, takes no more connections.
+    Full(String),
     /// The server refuses this user.
     Denied(String),
     /// The server has no such database.
@@ -49,6 +51,9 @@ impl Failure {
         match self {
             Self::Settings(_) => "write store.url like \"postgres://user@host:5432/database\"",
             Self::Unreachable(_) => "start the database, or correct host and port in store.url",
+            Self::Full(_) => {
+                "raise max_connections of the server or CONNECTION LIMIT of the role: a node uses store.lanes and 6 more"
+            }
             Self::Denied(_) => {
                 "create the role and grant it the database, or correct the user in store.url and store.password_file"
             }
@@ -80,6 +85,7 @@ impl Failure {
             {
                 Self::Denied(text)
             }
+            Some(code) if *code == SqlState::TOO_MANY_CONNECTIONS => Self::Full(text),
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(text),
             _ => Self::Unreachable(text),
         }
@@ -101,7 +107,7 @@ impl Failure {
     pub(super) fn is_broken(&self) -> bool {
         use std::error::Error as _;
         match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable(_) | Self::Full(_) => true,
             Self::Statement(error) => {
                 // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for
                 // being idle.
@@ -119,6 +125,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Settings(reason) => write!(f, "the database's URL cannot be used: {reason}"),
             Self::Unreachable(reason) => write!(f, "the database does not answer: {reason}"),
+            Self::Full(reason) => write!(f, "the database takes no more connections: {reason}"),
             Self::Denied(reason) => write!(f, "the database refuses the user: {reason}"),
             Self::NoDatabase(reason) => write!(f, "there is no such database: {reason}"),
             Self::TooOld(version) => write!(f, "the server is PostgreSQL {version}; 15 or newer is needed"),

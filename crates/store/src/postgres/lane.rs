@@ -30,8 +30,9 @@ use super::write::Ended;
 
 /// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
 const MOST_PER_BATCH: usize = 512;
-/// How long a caller waits for an answer. Shorter than the time a request may take over HTTP.
-pub(super) const ANSWER_TIME: Duration = Duration::from_secs(6);
+/// How long a caller waits for an answer. With the read of an API key before it, shorter than the 10 s that a request may
+/// take over HTTP.
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How long one half of a transaction may take before its connection counts as dead. Longer than the server's own limit
 /// on a wait for locks would be needless: whoever asked has gone by then.
 const TURN_TIME: Duration = Duration::from_secs(5);
