@@ -51,6 +51,13 @@ impl Cluster {
         self.directory.path()
     }
 
+    /// Adds lines to the configuration of the nodes that start from now on.
+    pub(crate) fn configure(&self, lines: &str) {
+        let path = self.path().join("countersign.toml");
+        let text = std::fs::read_to_string(&path).expect("what init wrote");
+        std::fs::write(&path, format!("{text}\n{lines}")).expect("our own file");
+    }
+
     /// A command as somebody at the machine of `node` would give it.
     pub(crate) fn command(&self, node: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));

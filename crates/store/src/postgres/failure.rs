@@ -16,6 +16,8 @@ pub enum Failure {
     Settings(String),
     /// Nobody answers, or not in time.
     Unreachable(String),
+    /// There is no secure connection to it, or it wants one.
+    Tls(String),
     /// The server, or this role in it, takes no more connections.
     Full(String),
     /// The server refuses this user.
@@ -51,6 +53,10 @@ impl Failure {
         match self {
             Self::Settings(_) => "write store.url like \"postgres://user@host:5432/database\"",
             Self::Unreachable(_) => "start the database, or correct host and port in store.url",
+            Self::Tls(_) => {
+                "name the certificates that signed the database's own in store.ca_file; in store.url, sslmode=require \
+                 wants TLS and sslmode=disable goes without"
+            }
             Self::Full(_) => {
                 "raise max_connections of the server or CONNECTION LIMIT of the role: a node uses store.lanes and 6 more"
             }
@@ -78,6 +84,10 @@ impl Failure {
     pub(super) fn of_connecting(error: &tokio_postgres::Error) -> Self {
         let text = told(error);
         match error.code() {
+            // The driver has no kinds to tell these by.
+            None if text.starts_with("error performing TLS handshake") => Self::Tls(text),
+            None if text.ends_with("password missing") => Self::Denied(text),
+            Some(_) if text.ends_with("no encryption") => Self::Tls(text),
             Some(code)
                 if *code == SqlState::INVALID_PASSWORD
                     || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
@@ -107,7 +117,7 @@ impl Failure {
     pub(super) fn is_broken(&self) -> bool {
         use std::error::Error as _;
         match self {
-            Self::Unreachable(_) | Self::Full(_) => true,
+            Self::Unreachable(_) | Self::Full(_) | Self::Tls(_) => true,
             Self::Statement(error) => {
                 // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for
                 // being idle.
@@ -125,6 +135,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Settings(reason) => write!(f, "the database's URL cannot be used: {reason}"),
             Self::Unreachable(reason) => write!(f, "the database does not answer: {reason}"),
+            Self::Tls(reason) => write!(f, "no TLS as it is wanted: {reason}"),
             Self::Full(reason) => write!(f, "the database takes no more connections: {reason}"),
             Self::Denied(reason) => write!(f, "the database refuses the user: {reason}"),
             Self::NoDatabase(reason) => write!(f, "there is no such database: {reason}"),
