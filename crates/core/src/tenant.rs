@@ -48,6 +48,14 @@ impl Tenant {
     /// Stands in entries that concern no project but the store as a whole.
     pub const STORE: Self = Self { project: ProjectId::from_bytes([0; 16]), mode: Mode::Live };
 
+    /// The tenant of its seventeen bytes; `None` when they are no tenant's.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; 17]) -> Option<Self> {
+        let (project, mode) = bytes.split_at(16);
+        let mode = [Mode::Test, Mode::Live].into_iter().find(|known| [known.tag()] == mode)?;
+        Some(Self { project: ProjectId::from_bytes(project.try_into().ok()?), mode })
+    }
+
     /// Seventeen bytes that sort a tenant's rows together: the project's id and the mode.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 17] {
@@ -55,5 +63,19 @@ impl Tenant {
         bytes[..16].copy_from_slice(self.project.as_bytes());
         bytes[16] = self.mode.tag();
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_tenant_are_read_back() {
+        for mode in [Mode::Test, Mode::Live] {
+            let tenant = Tenant { project: ProjectId::from_bytes([7; 16]), mode };
+            assert_eq!(Tenant::from_bytes(&tenant.to_bytes()), Some(tenant));
+        }
+        assert_eq!(Tenant::from_bytes(&[9; 17]), None);
     }
 }

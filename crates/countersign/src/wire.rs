@@ -70,8 +70,9 @@ where
     let services = services(config, &opened, url.clone(), Arc::clone(&arrivals));
     let draining = Arc::clone(&services.draining);
     let doors = countersign_http::doors(services);
-    let mut api = listen::Api::start(listener, tls, doors.public);
+    // First what may fail: a server that cannot start takes no request.
     let control = listen::Control::start(config.control_socket(), doors.control)?;
+    let mut api = listen::Api::start(listener, tls, doors.public);
     let (stop, stopped) = watch::channel(false);
     let options = worker_options(&opened, providers, arrivals);
     let ticks = ticks::start(&opened, config.retention.keep(), &stopped);

@@ -22,8 +22,9 @@ use crate::process::Process;
 use crate::wait::until;
 use crate::{port, programs};
 
-/// For everything a server does at once on an idle machine: recovery, a shutdown, a base backup.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For what takes a server a moment on an idle machine: a start with recovery, a shutdown.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A server of its own in a temporary directory, on a loopback port and a Unix socket in that directory.
 ///
 /// Its superuser is `postgres` and needs no password. It ends when dropped, or with this process.
@@ -92,7 +93,7 @@ impl Postgres {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// Where its files are; `data` in it is what `initdb` made.
+    /// What `initdb` made: `postgresql.conf`, `pg_wal` and the rest.
     pub fn data_directory(&self) -> PathBuf {
         self.directory.join("data")
     }

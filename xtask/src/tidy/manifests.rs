@@ -14,13 +14,11 @@ pub(crate) fn check_lints(path: &str, manifest: &str) -> Option<Finding> {
     missing.then(|| Finding::new(path, "add `[lints] workspace = true`: one lint policy for all crates"))
 }
 
-/// Every entry of `[workspace.dependencies]` serves some crate; cargo itself does not tell. A crate of this
-/// workspace is built and tested anyway, so its entry may come before its first user.
+/// Every entry of `[workspace.dependencies]` serves some crate; cargo itself does not tell.
 pub(crate) fn check_unused(workspace: &toml::Table, graph: &CrateGraph) -> Vec<Finding> {
     let declared = workspace.get("workspace").and_then(|table| table.get("dependencies")?.as_table());
     let names = declared.into_iter().flat_map(toml::Table::keys);
-    let foreign = names.filter(|name| graph.member(name).is_none());
-    let unused = foreign.filter(|name| !graph.dependencies().any(|dependency| dependency.name == **name));
+    let unused = names.filter(|name| !graph.dependencies().any(|dependency| dependency.name == **name));
     unused
         .map(|name| Finding::new("Cargo.toml", format!("no crate uses `{name}` of [workspace.dependencies]")))
         .collect()
@@ -53,11 +51,5 @@ mod tests {
         let found = check_unused(&workspace, &CrateGraph { members: vec![user] });
         assert_eq!(found.len(), 1);
         assert!(found[0].message.contains("`rand`"), "{found:?}");
-    }
-
-    #[test]
-    fn a_crate_of_the_workspace_may_wait_for_its_first_user() {
-        let workspace = "[workspace.dependencies]\npeers = { path = 'crates/peers' }\n".parse().unwrap();
-        assert!(check_unused(&workspace, &CrateGraph { members: vec![member("peers", &[])] }).is_empty());
     }
 }

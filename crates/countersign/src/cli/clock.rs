@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Output, Place, text};
 use crate::config::Config;
 use crate::control;
-use crate::problem::Outcome;
+use crate::problem::{Outcome, Problem};
 
 /// Look at the store's clock, or accept that it was set back.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,13 @@ async fn show(config: &Config) -> Outcome<Value> {
 
 async fn accept(config: &Config) -> Outcome<Value> {
     let answer = control::call(config, Method::POST, "/v1/clock/accept", None).await?;
-    answer.map_err(|refused| refused.problem("no clock was accepted"))
+    answer.map_err(|refused| {
+        let problem = refused.problem("no clock was accepted");
+        match refused.code() {
+            "state_conflict" => Problem { fix: "nothing has to be done".to_owned(), ..problem },
+            _ => problem,
+        }
+    })
 }
 
 fn back_by(clock: &Value) -> u64 {

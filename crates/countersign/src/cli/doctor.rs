@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_core::store::Unavailable;
 use countersign_core::time::{Clock as _, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -136,11 +137,25 @@ async fn store(config: &Config) -> Finding {
     }
     match wire::open(config).await {
         Ok(opened) => {
+            let ready = opened.store.ready().await;
             opened.close().await;
-            Finding::good("store", "opens with this key ring, schema up to date")
+            match ready {
+                Ok(()) => {
+                    Finding::good("store", "opens with this key ring, schema up to date, can be written to")
+                }
+                Err(why) => Finding::bad("store", refusing(&why)),
+            }
         }
         Err(problem) => Finding::bad("store", problem),
     }
+}
+
+fn refusing(why: &Unavailable) -> Problem {
+    let fix = match why {
+        Unavailable::ClockWentBack(_) => "`countersign clock accept --help` says what to do",
+        _ => "look into the log and at the space of the disk or database",
+    };
+    Problem::new("the store refuses every change", why, fix)
 }
 
 /// What the running server says of its store.

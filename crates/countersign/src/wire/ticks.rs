@@ -22,8 +22,10 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 const LOOK_BACK: Duration = Duration::from_secs(48 * 60 * 60);
 /// Verifications looked at in one read.
 const EXPIRE_MOST: usize = 500;
-/// How often old rows are removed, and how many of each table: small steps never hold up the writer.
-const RETIRE_EVERY: Duration = Duration::from_millis(250);
+/// How long after a step that removed rows the next one comes, and after one that found none; and how many of each table
+/// go in one: small steps never hold up the writer.
+const RETIRE_NEXT: Duration = Duration::from_millis(250);
+const RETIRE_AGAIN: Duration = Duration::from_secs(5);
 const RETIRE_MOST: usize = 2_000;
 
 /// The running ticks.
@@ -89,13 +91,18 @@ fn expiry(tenant: Tenant, id: VerificationId) -> Request {
 }
 
 async fn retire(store: Arc<dyn Store>, keep: Retention, mut stopped: watch::Receiver<bool>) {
-    while next_tick(&mut stopped, RETIRE_EVERY).await {
+    let mut pause = RETIRE_NEXT;
+    while next_tick(&mut stopped, pause).await {
+        pause = RETIRE_AGAIN;
         if !store.leads() {
             continue;
         }
         match store.retire(keep, RETIRE_MOST).await {
             Ok(0) => (),
-            Ok(rows) => tracing::debug!(rows, "old rows removed"),
+            Ok(rows) => {
+                pause = RETIRE_NEXT;
+                tracing::debug!(rows, "old rows removed");
+            }
             Err(error) => tracing::warn!(%error, "old rows could not be removed; the next tick tries again"),
         }
     }

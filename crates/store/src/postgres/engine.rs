@@ -9,8 +9,8 @@ use countersign_core::time::{Clock, ClockWentBack, EntropySource, Timestamp, nex
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
-use super::Failure;
 use super::session::{Connector, Session};
+use super::{Failure, Options};
 use crate::HandOver;
 
 /// Connections beside the lanes: reads, claims, retention.
@@ -38,25 +38,24 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(
-        node: [u8; 16],
+        options: &Options<'_>,
         connector: Connector,
         keys: Arc<Keys>,
-        outside: (Arc<NodeClock>, Option<Arc<dyn Clock>>, Arc<dyn EntropySource>),
-        hand_over: HandOver,
+        given: Option<Arc<dyn Clock>>,
     ) -> Self {
-        let (clock, given, entropy) = outside;
-        let pool = Pool { idle: Mutex::new(Vec::new()), free: Semaphore::new(READERS) };
+        let mut node = [0; 16];
+        options.entropy.fill(&mut node);
         Self {
             node,
             connector,
             keys,
-            clock,
+            clock: Arc::new(NodeClock::new(Arc::clone(&options.clock))),
             given,
-            entropy,
-            hand_over,
+            entropy: Arc::clone(&options.entropy),
+            hand_over: Arc::clone(&options.hand_over),
             leads: AtomicBool::new(false),
             seen: AtomicI64::new(0),
-            pool,
+            pool: Pool { idle: Mutex::new(Vec::new()), free: Semaphore::new(READERS) },
         }
     }
 

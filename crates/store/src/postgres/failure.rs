@@ -97,6 +97,8 @@ impl Failure {
             }
             Some(code) if *code == SqlState::TOO_MANY_CONNECTIONS => Self::Full(text),
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(text),
+            // The driver's own word for a server that wants one; it has no code.
+            None if text.contains("password missing") => Self::Denied(text),
             _ => Self::Unreachable(text),
         }
     }

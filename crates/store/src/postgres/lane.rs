@@ -68,11 +68,13 @@ pub(super) struct Lane {
     session: Option<Session>,
     /// The id of its row.
     id: Option<i64>,
+    /// Whether the connection was lost and did not come back yet; told once per outage.
+    lost: bool,
 }
 
 impl Lane {
     pub(super) const fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, session: None, id: None }
+        Self { engine, session: None, id: None, lost: false }
     }
 
     /// Works until the queue is closed and empty.
@@ -154,14 +156,14 @@ impl Lane {
     /// refusal: cut off in between, nothing of it can come back to life.
     async fn accept_clock(&mut self, actor: Actor, random: [u8; 10]) -> Result<Product, Failure> {
         let minutes = Instant::now() + SETTLE_TIME * 10;
-        for chunk in self.from_the_future().await?.chunks(FUTURE_MOST) {
+        for chunk in self.of_the_future().await?.chunks(FUTURE_MOST) {
             self.carry_out(&Task::EndFuture(chunk, random), minutes).await?;
         }
         self.carry_out(&Task::AcceptClock(actor, random), minutes).await
     }
 
     /// Pending verifications later than the clock, where that is further back than is tolerated.
-    async fn from_the_future(&self) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
+    async fn of_the_future(&self) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
         let engine = Arc::clone(&self.engine);
         self.engine
             .with_session(|session| async move {
@@ -183,11 +185,18 @@ impl Lane {
         loop {
             let attempted = self.attempt(task, until).await;
             let failure = match attempted {
-                Ok(product) => return Ok(product),
+                Ok(product) => {
+                    if std::mem::take(&mut self.lost) {
+                        tracing::info!("the database answers again");
+                    }
+                    return Ok(product);
+                }
                 Err(failure) => failure,
             };
             if failure.is_broken() {
-                tracing::warn!(%failure, "the connection to the database is lost");
+                if !std::mem::replace(&mut self.lost, true) {
+                    tracing::warn!(%failure, "the connection to the database is lost");
+                }
                 self.session = None;
                 if Instant::now() + pause >= until {
                     return Err(failure);

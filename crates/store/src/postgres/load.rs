@@ -1,6 +1,7 @@
 //! Locks the ledgers of a batch and reads what stands on them, in one round trip; in a second one, where a recipient
 //! still has open verifications.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::batch::Loaded;
@@ -192,7 +193,7 @@ impl Fetched {
     ) -> Result<Self, Failure> {
         let mut fetched = Self::default();
         for row in &found.recipients {
-            fetched.take_index(batch, row, locked)?;
+            fetched.take_index(row, locked)?;
         }
         fetched.take_verifications(&found.verifications, Some(locked))?;
         fetched.take_deliveries(&found.deliveries)?;
@@ -206,23 +207,17 @@ impl Fetched {
         Ok(fetched)
     }
 
-    fn take_index(
-        &mut self,
-        batch: &[&Request],
-        row: &Row,
-        locked: &BTreeSet<RecipientId>,
-    ) -> Result<(), Failure> {
+    fn take_index(&mut self, row: &Row, locked: &BTreeSet<RecipientId>) -> Result<(), Failure> {
         let (tenant, digest): ([u8; 17], _) = (bytes(row, 0)?, Digest(bytes(row, 1)?));
         let id = RecipientId::from_bytes(bytes(row, 2)?);
-        let tenant = batch.iter().map(|request| request.tenant).find(|known| known.to_bytes() == tenant);
-        let Some(tenant) = tenant else { return Err(Failure::Corrupt("a foreign blind index".to_owned())) };
+        let tenant = Tenant::from_bytes(&tenant).ok_or_else(|| Failure::Corrupt("a tenant".to_owned()))?;
         self.indexes.insert((tenant, digest), id);
         if blob(row, 3)?.is_some() {
             if !locked.contains(&id) {
                 return Err(Failure::Conflict);
             }
-            if !self.recipients.contains_key(&id) {
-                self.recipients.insert(id, body(row, 3)?);
+            if let Entry::Vacant(place) = self.recipients.entry(id) {
+                place.insert(body(row, 3)?);
             }
         }
         Ok(())
@@ -239,8 +234,8 @@ impl Fetched {
             if locked.is_some_and(|locked| !locked.contains(&id)) {
                 return Err(Failure::Conflict);
             }
-            if !self.recipients.contains_key(&id) {
-                self.recipients.insert(id, body(row, 1)?);
+            if let Entry::Vacant(place) = self.recipients.entry(id) {
+                place.insert(body(row, 1)?);
             }
             self.verifications.insert((verification.tenant, verification.id), verification);
         }

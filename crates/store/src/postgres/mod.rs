@@ -36,20 +36,23 @@ use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, EntropySource, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::HandOver;
-use engine::{Engine, NodeClock};
+use engine::Engine;
 pub use failure::Failure;
 use lane::{ANSWER_TIME, Lane, Work};
 use read::Reading;
 use rows::{bodies, column};
-use session::{Connector, Session};
+use session::{BEGIN, Connector, Session};
 pub use settings::Settings;
 use sql::Sql;
 
 /// Commands that may wait for the lanes; one more is refused as `overloaded`.
 const QUEUE: usize = 8_192;
+
+/// How long a node that closes waits for what is on its way. A lane's row settles what it leaves behind.
+const CLOSE_TIME: Duration = Duration::from_secs(8);
 
 /// What the engine needs from the outside.
 pub struct Options<'a> {
@@ -96,14 +99,9 @@ impl PostgresStore {
         schema::run(&connector).await?;
         let session = connector.session().await?;
         let (keys, ring) = keys(&session, options).await?;
-        let mut node = [0; 16];
-        options.entropy.fill(&mut node);
-        let outside =
-            (Arc::new(NodeClock::new(Arc::clone(&options.clock))), given, Arc::clone(&options.entropy));
-        let engine =
-            Arc::new(Engine::new(node, connector, Arc::new(keys), outside, Arc::clone(&options.hand_over)));
+        let engine = Arc::new(Engine::new(options, connector, Arc::new(keys), given));
         // Known to the others before it does anything: its lanes must not look like a dead node's.
-        let seen = session.query_opt(Sql::Heartbeat, &[&node.as_slice(), &ring]).await?;
+        let seen = session.query_opt(Sql::Heartbeat, &[&engine.node.as_slice(), &ring]).await?;
         engine.shown(seen.map_or(Ok(0), |row| column(&row, 0))?);
         drop(session);
         Ok(Self::start(engine, options.settings.lanes, ring))
@@ -186,24 +184,35 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, Failure> {
     schema::migrate(settings).await
 }
 
-/// The keys under the store's epoch, which is made with the store, and what this node says of its ring. The check value
-/// of each root is compared with the one that was kept.
+/// The keys under the store's epoch, and what this node says of its ring. What is made with a store is made at once: an
+/// attempt that is cut off leaves nothing that another ring would not fit.
 async fn keys(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>), Failure> {
+    session.run(BEGIN).await?;
+    let keys = keys_in_transaction(session, options).await;
+    session.run(if keys.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    keys
+}
+
+/// The check value of each root is compared with the one that was kept.
+async fn keys_in_transaction(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>), Failure> {
     let mut fresh = [0; 16];
     options.entropy.fill(&mut fresh);
-    let epoch = schema::kept(session, "epoch", fresh).await?;
+    let epoch = schema::kept(session, "epoch", &fresh).await?;
+    let epoch = epoch.try_into().map_err(|_| Failure::Corrupt("the epoch".to_owned()))?;
     for root in options.roots {
         let made = root.check_value();
-        if schema::kept_text(session, &format!("check_value/{}", root.id.0), &made).await? != made {
+        let kept = schema::kept(session, &format!("check_value/{}", root.id.0), made.as_bytes()).await?;
+        if kept != made.as_bytes() {
             let why = format!("the key ring's {} is not the one this database was written with", root.id);
             return Err(Failure::WrongRing(why));
         }
     }
     let keys = Keys::derive(options.roots, epoch).map_err(|error| Failure::WrongRing(error.to_string()))?;
-    schema::kept(session, node::NEXT_NUMBER, 1_i64.to_be_bytes()).await?;
     let wants = keys.active();
-    let active =
-        RootId(u16::from_be_bytes(schema::kept(session, "active_root", wants.0.to_be_bytes()).await?));
+    schema::kept(session, node::NEXT_NUMBER, &1_i64.to_be_bytes()).await?;
+    let active = schema::kept(session, "active_root", &wants.0.to_be_bytes()).await?;
+    let active = active.try_into().map_err(|_| Failure::Corrupt("the active root".to_owned()))?;
+    let active = RootId(u16::from_be_bytes(active));
     if !keys.activate(active) {
         return Err(Failure::RootMissing(active));
     }
@@ -334,8 +343,14 @@ impl Store for PostgresStore {
         let running = self.running.lock().ok().and_then(|mut running| running.take());
         Box::pin(async move {
             let Some(Running { lanes, node }) = running else { return Ok(()) };
-            for lane in lanes {
-                lane.await.map_err(|_| Unavailable::Internal)?;
+            let end = Instant::now() + CLOSE_TIME;
+            for mut lane in lanes {
+                if timeout_at(end, &mut lane).await.is_err() {
+                    tracing::warn!(
+                        "the database does not answer; what is on its way is settled without this node"
+                    );
+                    lane.abort();
+                }
             }
             self.stop.send_replace(true);
             node.await.map_err(|_| Unavailable::Internal)

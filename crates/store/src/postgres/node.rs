@@ -54,6 +54,7 @@ pub(super) async fn live(
 ) {
     let mut session = None;
     let mut believed: Option<Instant> = None;
+    let mut unheard = false;
     loop {
         let now = Instant::now();
         let kept = session.take().filter(|session: &Session| !session.is_closed());
@@ -61,8 +62,13 @@ pub(super) async fn live(
             Ok((kept, leads)) => {
                 session = Some(kept);
                 believed = leads.then_some(now);
+                unheard = false;
             }
-            Err(failure) => tracing::warn!(%failure, "this node could not say that it lives"),
+            // Once per outage: it may last.
+            Err(failure) if !std::mem::replace(&mut unheard, true) => {
+                tracing::warn!(%failure, "this node could not say that it lives; it goes on trying");
+            }
+            Err(failure) => tracing::debug!(%failure, "this node could not say that it lives"),
         }
         let leads = believed.is_some_and(|since| since.elapsed() < LEADS_FOR);
         engine.leads.store(leads, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! The schema: brought up to date by one node at a time, and never behind the back of a program that is too old.
 
 use super::Failure;
-use super::rows::{bytes, column};
+use super::rows::column;
 use super::session::{Connector, Session};
 use super::settings::Settings;
 use super::sql::Sql;
@@ -28,6 +28,9 @@ pub(super) async fn migrate(settings: &Settings) -> Result<Vec<String>, Failure>
 pub(super) async fn run(connector: &Connector) -> Result<Vec<String>, Failure> {
     let lock = connector.bare().await?;
     check_server(&lock).await?;
+    if is_current(&lock).await? {
+        return Ok(Vec::new());
+    }
     make_lock(&lock).await?;
     lock.run("BEGIN; SELECT id FROM schema_lock WHERE id = 1 FOR UPDATE").await.map_err(migration)?;
     let applied = run_locked(connector, &lock).await;
@@ -50,6 +53,36 @@ async fn check_server(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether there is nothing to do, so that a role without the right to change the schema can start.
+async fn is_current(session: &Session) -> Result<bool, Failure> {
+    let applied = session.scalar("SELECT coalesce(max(version), 0) FROM refinery_schema_history").await;
+    match applied {
+        Ok(applied) => {
+            check_oldest(session).await?;
+            Ok(applied >= newest())
+        }
+        Err(failure) if failure.is_broken() => Err(failure),
+        Err(_) => Ok(false),
+    }
+}
+
+/// The last migration this program knows.
+fn newest() -> i64 {
+    let runner = migrations::migrations::runner();
+    runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0).into()
+}
+
+/// A newer program may have gone ahead; it says from which migration on its schema can be worked with.
+async fn check_oldest(session: &Session) -> Result<(), Failure> {
+    let oldest = session.scalar("SELECT oldest FROM schema_lock WHERE id = 1").await?;
+    let newest = newest();
+    if oldest > newest {
+        let why = format!("it needs a program that knows migration {oldest}; this one knows {newest}");
+        return Err(Failure::NewerSchema(why));
+    }
+    Ok(())
+}
+
 async fn make_lock(session: &Session) -> Result<(), Failure> {
     for attempt in 1.. {
         match session.run(LOCK_TABLE).await {
@@ -62,14 +95,8 @@ async fn make_lock(session: &Session) -> Result<(), Failure> {
 }
 
 async fn run_locked(connector: &Connector, lock: &Session) -> Result<Vec<String>, Failure> {
-    // A newer program may have gone ahead; it says from which one on its schema can be worked with.
-    let oldest = lock.scalar("SELECT oldest FROM schema_lock WHERE id = 1").await?;
+    check_oldest(lock).await?;
     let runner = migrations::migrations::runner().set_abort_missing(false);
-    let newest = runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0);
-    if oldest > i64::from(newest) {
-        let why = format!("it needs a program that knows migration {oldest}; this one knows {newest}");
-        return Err(Failure::NewerSchema(why));
-    }
     let mut session = connector.bare().await?;
     let report = runner.run_async(session.client_mut()).await;
     let report = report.map_err(|error| Failure::Migration(with_causes(&error)))?;
@@ -94,19 +121,8 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// What is kept under a key, made first where it is not there.
-pub(super) async fn kept<const N: usize>(
-    session: &Session,
-    key: &str,
-    made: [u8; N],
-) -> Result<[u8; N], Failure> {
-    session.execute(Sql::KeepMeta, &[&key, &made.as_slice()]).await?;
+pub(super) async fn kept(session: &Session, key: &str, made: &[u8]) -> Result<Vec<u8>, Failure> {
+    session.execute(Sql::KeepMeta, &[&key, &made]).await?;
     let row = session.query_opt(Sql::Meta, &[&key]).await?.ok_or(Failure::Conflict)?;
-    bytes(&row, 0)
-}
-
-/// The check value that was kept of a root, kept now where there is none.
-pub(super) async fn kept_text(session: &Session, key: &str, made: &str) -> Result<String, Failure> {
-    session.execute(Sql::KeepMeta, &[&key, &made.as_bytes()]).await?;
-    let row = session.query_opt(Sql::Meta, &[&key]).await?.ok_or(Failure::Conflict)?;
-    Ok(String::from_utf8_lossy(column(&row, 0)?).into_owned())
+    column(&row, 0)
 }
