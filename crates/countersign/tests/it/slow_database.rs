@@ -56,8 +56,7 @@ async fn a_database_that_hangs_is_refused_in_time_and_service_returns_by_itself(
     let created = node.post("/v1/verifications", json!({ "to": "+48600600001", "channel": "self" })).await;
     let (id, code) = (created.text("id"), created.text("code"));
     postgres.pause();
-    all_refused_in_time(&node, &id, &code).await;
-    let ready = node.get("/readyz").await;
+    let (ready, ()) = tokio::join!(node.get("/readyz"), all_refused_in_time(&node, &id, &code));
     assert_eq!((ready.status.as_u16(), ready.code()), (503, "storage_unavailable"));
     postgres.resume();
     goes_on(&node, &id, &code).await;
