@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_peers::{Proxy, shared};
 use rustix::process::Signal;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, until};
 use crate::cuts::COMMIT;
 use crate::faults::{send, until_ready};
 use crate::harness::Server;
@@ -34,7 +34,7 @@ impl Scene {
     async fn fault(&mut self, dice: &mut Dice, load: &Load) {
         let number = dice.roll(2) as usize;
         let proxy = &self.proxies[number];
-        let kind = dice.roll(7);
+        let kind = dice.roll(8);
         println!("fault {kind} at {}", NAMES[number]);
         match kind {
             0 => proxy.cut(),
@@ -58,6 +58,7 @@ impl Scene {
                 send(&self.nodes[number], Signal::CONT);
                 self.balancer.add(&self.nodes[number]);
             }
+            6 => self.sleep_until_taken_for_dead(number, load).await,
             _ => {
                 send(&self.nodes[number], Signal::KILL);
                 self.balancer.remove(&self.nodes[number]);
@@ -67,6 +68,33 @@ impl Scene {
             }
         }
         load.more(8).await;
+    }
+    /// A node falls asleep for so long that another takes over its lanes. (A minute; here the database is told that nobody
+    /// was heard of for longer.)
+    async fn sleep_until_taken_for_dead(&self, number: usize, load: &Load) {
+        self.balancer.remove(&self.nodes[number]);
+        send(&self.nodes[number], Signal::STOP);
+        self.proxies[number].cut();
+        shared().psql(&self.cluster.database, "UPDATE node SET seen = 0");
+        let heir = Arc::new(self.cluster.node("heir"));
+        self.balancer.add(&heir);
+        load.more(8).await;
+        send(&self.nodes[number], Signal::CONT);
+        self.balancer.add(&self.nodes[number]);
+        load.more(8).await;
+        self.balancer.remove(&heir);
+        send(&heir, Signal::KILL);
+    }
+
+    /// Every entry of the journal gets a number, and no number is missing or given twice.
+    async fn the_journal_is_numbered(&self) {
+        let ask = |sql: &str| shared().psql(&self.cluster.database, sql);
+        let numbered = "SELECT (SELECT count(*) FROM journal) = (SELECT sum(length) FROM journal_run)";
+        until("all entries to be numbered", async || (ask(numbered) == "t").then_some(())).await;
+        let numbers = "SELECT min(n) = 1 AND max(n) = count(*) AND count(DISTINCT n) = count(*) FROM (
+               SELECT r.first + j.n - r.n AS n FROM journal_run r
+               JOIN journal j ON j.lane = r.lane AND j.n >= r.n AND j.n < r.n + r.length) AS numbered";
+        assert_eq!(ask(numbers), "t");
     }
 }
 
@@ -92,5 +120,6 @@ async fn faults_in_any_order_lose_nothing_and_approve_nothing_twice() {
     for node in &scene.nodes {
         until_ready(node).await;
     }
+    scene.the_journal_is_numbered().await;
     history.holds(&scene.nodes[0]).await;
 }

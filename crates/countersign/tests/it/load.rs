@@ -295,6 +295,7 @@ impl Known {
         assert!(self.approved <= 1, "{self:?}");
         if self.told_approved {
             assert_eq!(shown.body["status"], "approved", "{self:?}");
+            self.is_told_once(&node).await;
             let again = node.check(&self.id, &self.code).await;
             assert_eq!(again.code(), "verification_already_approved", "{self:?} is {}", again.body);
         } else if shown.body["status"] == "pending" {
@@ -304,5 +305,18 @@ impl Known {
         } else {
             assert!(self.right_unsure && shown.body["status"] == "approved", "{self:?} is {}", shown.body);
         }
+    }
+    /// Its timeline has every fact, and each once.
+    async fn is_told_once(&self, node: &Server) {
+        let timeline = node.get(&format!("/v1/verifications/{}/timeline", self.id)).await;
+        let facts = timeline.body["data"].as_array().expect("facts");
+        let count = |fact: &str| facts.iter().filter(|known| known["type"] == fact).count() as u64;
+        assert_eq!(
+            (count("verification.created"), count("verification.approved")),
+            (1, 1),
+            "{self:?}: {facts:?}"
+        );
+        let wrong = self.wrong..=self.wrong + self.wrong_unsure;
+        assert!(wrong.contains(&count("check.rejected")), "{self:?}: {facts:?}");
     }
 }

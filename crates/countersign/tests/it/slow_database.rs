@@ -13,18 +13,20 @@ use crate::faults::until_ready;
 use crate::harness::{Server, wrong};
 use crate::load::DEADLINE;
 
-/// Starts and checks at once, one of them with a wrong code; all are refused in time.
+/// Starts, checks and reads at once, one check with a wrong code; all are refused in time.
 async fn all_refused_in_time(node: &Arc<Server>, id: &str, code: &str) {
     let mut requests = JoinSet::new();
-    let check = format!("/v1/verifications/{id}/check");
     for number in 0..20 {
         let create = json!({ "to": format!("+4860060{number:04}"), "channel": "self" });
         let code = if number == 0 { wrong(code) } else { "no code".to_owned() };
-        for (path, body) in [("/v1/verifications", create), (&check, json!({ "code": code }))] {
-            let (node, path) = (Arc::clone(node), path.to_owned());
+        let check = ("/v1/verifications/{id}/check", Some(json!({ "code": code })));
+        let read = if number % 2 == 0 { "/v1/verifications/{id}" } else { "/v1/verifications?limit=5" };
+        for (path, body) in [("/v1/verifications", Some(create)), check, (read, None)] {
+            let (node, path) = (Arc::clone(node), path.replace("{id}", id));
             requests.spawn(async move {
                 let asked = Instant::now();
-                let answer = node.call(Method::POST, &path, Some(body)).await;
+                let method = if body.is_some() { Method::POST } else { Method::GET };
+                let answer = node.call(method, &path, body).await;
                 assert!(asked.elapsed() < DEADLINE, "{path}: {:?}", asked.elapsed());
                 assert_eq!(answer.status, 503, "{path}: {}", answer.body);
                 assert_eq!(answer.body["retryable"], true);
