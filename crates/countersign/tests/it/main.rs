@@ -28,4 +28,5 @@ mod sending_limits;
 mod shutdown;
 mod slow_database;
 mod store_choice;
+mod store_copy;
 mod takeover;

@@ -32,6 +32,8 @@ pub enum Failure {
     NewerSchema(String),
     /// The key ring does not belong to this database.
     WrongRing(String),
+    /// A copy into this database is not complete.
+    HalfCopied,
     /// A row that cannot be read.
     Corrupt(String),
     /// The clock is too far behind the last commit.
@@ -73,6 +75,9 @@ impl Failure {
             Self::NewerSchema(_) => "use the version of countersign that wrote this schema, or a later one",
             Self::WrongRing(_) | Self::RootMissing(_) => {
                 "use the key ring that this store was made with, the same on every node"
+            }
+            Self::HalfCopied => {
+                "run the same `countersign store copy` again until it says that it is complete"
             }
             Self::Corrupt(_) => "restore the database from a backup",
             Self::ClockWentBack(_) => "set the database's clock right, or run `countersign clock accept`",
@@ -147,6 +152,9 @@ impl fmt::Display for Failure {
             Self::Migration(reason) => write!(f, "the schema could not be brought up to date: {reason}"),
             Self::NewerSchema(reason) => write!(f, "the schema is newer than this program: {reason}"),
             Self::WrongRing(reason) => f.write_str(reason),
+            Self::HalfCopied => {
+                f.write_str("a store is being copied into this database, and not all of it is there")
+            }
             Self::Corrupt(reason) => write!(f, "a stored row cannot be read: {reason}"),
             Self::ClockWentBack(back) => write!(f, "{}", Unavailable::ClockWentBack(*back)),
             Self::Statement(error) => f.write_str(&told(error)),

@@ -14,6 +14,7 @@ mod schema;
 mod session;
 mod settings;
 mod sql;
+mod target;
 mod turn;
 mod upkeep;
 mod write;
@@ -47,6 +48,7 @@ use rows::{bodies, column};
 use session::{BEGIN, Connector, Session};
 pub use settings::Settings;
 use sql::Sql;
+pub(crate) use target::Target;
 
 /// Commands that may wait for the lanes; one more is refused as `overloaded`.
 const QUEUE: usize = 8_192;
@@ -199,6 +201,9 @@ async fn keys_in_transaction(session: &Session, options: &Options<'_>) -> Result
     options.entropy.fill(&mut fresh);
     let epoch = schema::kept(session, "epoch", &fresh).await?;
     let epoch = epoch.try_into().map_err(|_| Failure::Corrupt("the epoch".to_owned()))?;
+    if session.query_opt(Sql::Meta, &[&target::RUNNING]).await?.is_some() {
+        return Err(Failure::HalfCopied);
+    }
     for root in options.roots {
         let made = root.check_value();
         let kept = schema::kept(session, &format!("check_value/{}", root.id.0), made.as_bytes()).await?;

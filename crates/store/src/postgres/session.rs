@@ -109,6 +109,11 @@ impl Session {
         &mut self.client
     }
 
+    /// The driver's own handle, for what is no [`Sql`].
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }

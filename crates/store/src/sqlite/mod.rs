@@ -3,6 +3,7 @@
 mod housekeeping;
 mod read;
 mod rows;
+mod source;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -29,6 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::HandOver;
 use rows::SqliteRows;
+pub(crate) use source::{Identity, Read, Source};
 use writer::Work;
 
 mod migrations {

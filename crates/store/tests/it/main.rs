@@ -4,6 +4,7 @@
 mod admin;
 mod bench;
 mod claims;
+mod copy;
 mod journal;
 mod lists;
 mod nodes;
