@@ -11,7 +11,7 @@ use crate::faults::{send, until_ready};
 use crate::harness::Server;
 use crate::load::{Balancer, DEADLINE, Dice, Load};
 
-const FAULTS: usize = 16;
+const FAULTS: usize = 10;
 const NAMES: [&str; 2] = ["a", "b"];
 
 /// Two nodes, each behind a proxy of its own.

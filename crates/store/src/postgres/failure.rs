@@ -46,6 +46,8 @@ pub enum Failure {
     RootMissing(RootId),
     /// The lane belongs to another node now.
     LaneLost,
+    /// The lane was lost during a commit, so nobody can tell any more whether that happened.
+    OutcomeLost,
 }
 
 impl Failure {
@@ -79,7 +81,7 @@ impl Failure {
             }
             Self::Corrupt(_) => "restore the database from a backup",
             Self::ClockWentBack(_) => "set the database's clock right, or run `countersign clock accept`",
-            Self::Statement(_) | Self::Conflict | Self::LaneLost => {
+            Self::Statement(_) | Self::Conflict | Self::LaneLost | Self::OutcomeLost => {
                 "look into the database's log; see `countersign doctor`"
             }
         }
@@ -159,6 +161,9 @@ impl fmt::Display for Failure {
             Self::Conflict => f.write_str("others kept changing the same rows"),
             Self::RootMissing(root) => write!(f, "{root} is active, and the key ring of this node lacks it"),
             Self::LaneLost => f.write_str("another node took this one for dead"),
+            Self::OutcomeLost => f.write_str(
+                "another node took this one for dead during a commit; whether it happened is not known",
+            ),
         }
     }
 }
