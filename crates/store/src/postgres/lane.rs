@@ -228,6 +228,11 @@ impl Lane {
             in_time(session.run("ROLLBACK")).await?;
             return Ok(turn.product);
         };
+        // All who asked were told that there is no answer; guesses must not be spent behind their backs.
+        if Instant::now() >= until {
+            self.session = None;
+            return Err(too_slow());
+        }
         let ended = timeout(TURN_TIME, writes.commit(session, &turn.stand)).await;
         match ended.unwrap_or_else(|_| Ended::Unknown(too_slow())) {
             Ended::Committed => Ok(turn.product),
