@@ -32,5 +32,6 @@ mod wait;
 
 pub use pgbouncer::Pgbouncer;
 pub use postgres::{Postgres, Settings, shared};
+pub use programs::faketime;
 pub use proxy::Proxy;
 pub use wait::until;

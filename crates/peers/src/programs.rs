@@ -32,6 +32,16 @@ pub(crate) fn pgbouncer() -> PathBuf {
     find("pgbouncer", &["/usr/sbin"]).expect("PgBouncer is not on the PATH; `cargo xtask setup` installs it")
 }
 
+/// The library that shows a program another time, to be preloaded; `FAKETIME` says which, `+1h` for an hour ahead.
+pub fn faketime() -> PathBuf {
+    let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let directories = libraries.map(|library| library.path()).chain([PathBuf::from("/usr/lib")]);
+    let mut candidates = directories.map(|directory| directory.join("faketime/libfaketimeMT.so.1"));
+    candidates
+        .find(|library| library.is_file())
+        .unwrap_or_else(|| panic!("no libfaketimeMT.so.1 in /usr/lib; `cargo xtask setup` installs it"))
+}
+
 /// Newest first.
 fn debian_directories() -> Vec<PathBuf> {
     let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! PostgreSQL and PgBouncer, from the system: the tests of the store start servers of their own.
+//! PostgreSQL, PgBouncer and faketime, from the system: the tests of the store start servers of their own.
 
 use std::path::{Path, PathBuf};
 
@@ -20,15 +20,15 @@ pub(super) fn install() -> Result<()> {
     }
     if !debian::can_install() {
         bail!(
-            "missing: {}. Install PostgreSQL {OLDEST} or newer, with its client programs, and PgBouncer \
-             (Debian: apt-get install postgresql pgbouncer), then run the command again.",
+            "missing: {}. Install PostgreSQL {OLDEST} or newer, with its client programs, PgBouncer and faketime \
+             (Debian: apt-get install postgresql pgbouncer faketime), then run the command again.",
             missing.join(", ")
         );
     }
     // A server that was there before, if too old for us, may serve somebody.
     let fresh: Vec<_> = missing.iter().filter(|service| !debian::has_service(service)).collect();
     debian::install(&missing)?;
-    for service in fresh {
+    for service in fresh.into_iter().filter(|service| debian::has_service(service)) {
         debian::switch_off(service)?;
     }
     let missing = self::missing();
@@ -41,12 +41,13 @@ pub(super) fn install() -> Result<()> {
     Ok(())
 }
 
-/// The Debian packages whose programs are not there; their services have the same names.
+/// The Debian packages whose programs are not there; their services, if any, have the same names.
 fn missing() -> Vec<&'static str> {
     let pooler = program::find("pgbouncer").is_some() || Path::new("/usr/sbin/pgbouncer").is_file();
     let mut missing = Vec::new();
     missing.extend((!directories().iter().any(|directory| usable(directory))).then_some("postgresql"));
     missing.extend((!pooler).then_some("pgbouncer"));
+    missing.extend(program::find("faketime").is_none().then_some("faketime"));
     missing
 }
 

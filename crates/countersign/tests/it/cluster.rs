@@ -31,11 +31,16 @@ impl Cluster {
         Self::at(postgres.create_database())
     }
 
-    /// On an empty database; the URL names no password.
+    /// On an empty database.
     pub(crate) fn at(database: String) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut cluster = Self { directory, database, key: String::new(), live_key: String::new() };
-        let made = cluster.run("cli", &["init", "--store", &cluster.database.clone()]);
+        // A password stays out of files; the environment brings it.
+        let password = cluster.database.rsplit_once('@').and_then(|(user, _)| user.splitn(3, ':').nth(2));
+        let store = password.map_or(cluster.database.clone(), |password| {
+            cluster.database.replace(&format!(":{password}@"), "@")
+        });
+        let made = cluster.run("cli", &["init", "--store", &store]);
         cluster.live_key = text(&made, "api_key");
         cluster.key = text(&cluster.run("cli", &["keys", "create", "--test"]), "secret");
         cluster
@@ -46,11 +51,19 @@ impl Cluster {
         self.directory.path()
     }
 
+    /// Adds lines to the configuration of the nodes that start from now on.
+    pub(crate) fn configure(&self, lines: &str) {
+        let path = self.path().join("countersign.toml");
+        let text = std::fs::read_to_string(&path).expect("what init wrote");
+        std::fs::write(&path, format!("{text}\n{lines}")).expect("our own file");
+    }
+
     /// A command as somebody at the machine of `node` would give it.
     pub(crate) fn command(&self, node: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command
             .args(arguments)
+            .env("COUNTERSIGN_STORE__URL", &self.database)
             .env("COUNTERSIGN_SERVER__LISTEN", "127.0.0.1:0")
             .env("COUNTERSIGN_SERVER__CONTROL_SOCKET", format!("{node}/control.sock"))
             .env("COUNTERSIGN_SERVER__DRAIN_SECONDS", "0")

@@ -8,13 +8,13 @@ use serde_json::json;
 
 use crate::cluster::{Cluster, until};
 use crate::harness::Server;
-use crate::load::{DEADLINE, Dice, Load};
+use crate::load::{Balancer, DEADLINE, Dice, Load};
 use crate::races::at_once;
 
-/// `kill -9` from outside, while clients still hold the server.
-fn kill(server: &Server) {
+/// Sends a signal from outside, while clients still hold the server.
+pub(crate) fn send(server: &Server, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 /// Waits until a load balancer would send requests to it.
@@ -34,9 +34,9 @@ async fn kill_minus_nine_of_a_node_under_load_loses_nothing_and_the_other_serves
     let mut dice = Dice::new();
     let cluster = Cluster::on(shared());
     let nodes = ["a", "b"].map(|name| Arc::new(cluster.node(name)));
-    let load = Load::start(&nodes, 6, &mut dice);
+    let load = Load::start(&Balancer::over(&nodes), 6, &mut dice);
     load.more(60).await;
-    kill(&nodes[0]);
+    send(&nodes[0], Signal::KILL);
     load.more(60).await;
     let history = load.stop().await;
     assert!(history.slowest < DEADLINE, "{:?}", history.slowest);
@@ -56,7 +56,7 @@ async fn kill_minus_nine_of_the_database_is_refused_in_time_and_service_returns_
     let postgres = Postgres::durable();
     let cluster = Cluster::on(&postgres);
     let nodes = ["a", "b"].map(|name| Arc::new(cluster.node(name)));
-    let load = Load::start(&nodes, 6, &mut dice);
+    let load = Load::start(&Balancer::over(&nodes), 6, &mut dice);
     load.more(60).await;
     let before = resident(&nodes[0]);
     postgres.kill_nine();

@@ -1,9 +1,10 @@
 //! Clients under load, and what they know for certain afterwards: only what they were answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -67,10 +68,37 @@ struct Known {
 #[derive(Debug, Default)]
 pub(crate) struct History {
     known: Vec<Known>,
+    /// Starts that got no answer until the end.
+    abandoned: usize,
     /// How many answers of each kind there were; `0` for none.
     pub(crate) answers: BTreeMap<u16, usize>,
     /// The answer that took longest.
     pub(crate) slowest: Duration,
+}
+
+/// Where clients send their requests: any of the nodes that stand here.
+#[derive(Clone)]
+pub(crate) struct Balancer(Arc<RwLock<Vec<Arc<Server>>>>);
+
+impl Balancer {
+    pub(crate) fn over(nodes: &[Arc<Server>]) -> Self {
+        Self(Arc::new(RwLock::new(nodes.to_vec())))
+    }
+
+    /// Sends there from now on.
+    pub(crate) fn add(&self, node: &Arc<Server>) {
+        self.0.write().expect("no client panicked").push(Arc::clone(node));
+    }
+
+    /// Sends there no more.
+    pub(crate) fn remove(&self, node: &Arc<Server>) {
+        self.0.write().expect("no client panicked").retain(|other| !Arc::ptr_eq(other, node));
+    }
+
+    fn pick(&self, dice: &mut Dice) -> Arc<Server> {
+        let nodes = self.0.read().expect("no client panicked");
+        Arc::clone(&nodes[dice.roll(nodes.len() as u64) as usize])
+    }
 }
 
 /// Clients at work.
@@ -83,12 +111,12 @@ pub(crate) struct Load {
 
 impl Load {
     /// Starts clients that begin and approve verifications, each request on any of the nodes.
-    pub(crate) fn start(nodes: &[Arc<Server>], clients: u64, dice: &mut Dice) -> Self {
+    pub(crate) fn start(nodes: &Balancer, clients: u64, dice: &mut Dice) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let start = |number| {
             let client = Client {
                 number,
-                nodes: nodes.to_vec(),
+                nodes: nodes.clone(),
                 dice: dice.fork(),
                 pace: interval(Duration::from_millis(20)),
                 history: History::default(),
@@ -117,6 +145,7 @@ impl Load {
         for client in self.clients {
             let one = client.await.expect("no client met an answer it must never get");
             history.known.extend(one.known);
+            history.abandoned += one.abandoned;
             one.answers
                 .into_iter()
                 .for_each(|(kind, count)| *history.answers.entry(kind).or_default() += count);
@@ -128,7 +157,7 @@ impl Load {
 
 struct Client {
     number: u64,
-    nodes: Vec<Arc<Server>>,
+    nodes: Balancer,
     dice: Dice,
     /// Of a client that was refused, before it asks again.
     pace: Interval,
@@ -149,8 +178,8 @@ impl Client {
     }
 
     async fn verification(&mut self, to: &str) {
-        let Some(created) = self.ask("/v1/verifications", json!({ "to": to, "channel": "self" })).await
-        else {
+        let Some(created) = self.start(to).await else {
+            self.history.abandoned += 1;
             return;
         };
         assert_eq!(created.status, 201, "{}", created.body);
@@ -166,7 +195,7 @@ impl Client {
             told_approved: false,
         };
         if self.dice.roll(4) == 0 {
-            match self.ask(&path, json!({ "code": wrong(&known.code) })).await {
+            match self.ask(&path, json!({ "code": wrong(&known.code) }), &[]).await {
                 Some(answer) => {
                     assert_eq!(answer.code(), "code_incorrect", "{}", answer.body);
                     known.wrong += 1;
@@ -181,9 +210,20 @@ impl Client {
         self.history.known.push(known);
     }
 
+    /// Asks until there is an answer; the idempotency key sees to it that only one of them is a start.
+    async fn start(&mut self, to: &str) -> Option<Answer> {
+        let body = json!({ "to": to, "channel": "self" });
+        loop {
+            let answer = self.ask("/v1/verifications", body.clone(), &[("idempotency-key", to)]).await;
+            if answer.is_some() || self.stop.load(Ordering::Relaxed) {
+                return answer;
+            }
+        }
+    }
+
     async fn approve(&mut self, path: &str, known: &mut Known) {
         loop {
-            match self.ask(path, json!({ "code": known.code })).await {
+            match self.ask(path, json!({ "code": known.code }), &[]).await {
                 Some(answer) if answer.status == 200 => known.approved += 1,
                 Some(answer) => {
                     assert_eq!(answer.code(), "verification_already_approved", "{}", answer.body);
@@ -204,11 +244,10 @@ impl Client {
     }
 
     /// `None` when it is not known what came of it.
-    async fn ask(&mut self, path: &str, body: Value) -> Option<Answer> {
-        let node = self.dice.roll(self.nodes.len() as u64) as usize;
-        let node = Arc::clone(&self.nodes[node]);
+    async fn ask(&mut self, path: &str, body: Value, headers: &[(&str, &str)]) -> Option<Answer> {
+        let node = self.nodes.pick(&mut self.dice);
         let asked = Instant::now();
-        let answer = node.try_call(Some(&node.key), Method::POST, path, Some(body), &[]).await;
+        let answer = node.try_call(Some(&node.key), Method::POST, path, Some(body), headers).await;
         self.history.slowest = self.history.slowest.max(asked.elapsed());
         let status = answer.as_ref().map_or(0, |answer| answer.status.as_u16());
         *self.history.answers.entry(status).or_default() += 1;
@@ -225,6 +264,12 @@ impl History {
     pub(crate) fn others_than(&self, kinds: &[u16]) -> BTreeMap<u16, usize> {
         let answers = self.answers.iter().filter(|(kind, _)| !kinds.contains(kind));
         answers.map(|(kind, count)| (*kind, *count)).collect()
+    }
+
+    /// How many starts there may be in the database: one of each that was answered, at most one of each other.
+    pub(crate) fn starts(&self) -> RangeInclusive<usize> {
+        let ids: BTreeSet<_> = self.known.iter().map(|known| &known.id).collect();
+        ids.len()..=self.known.len() + self.abandoned
     }
 
     /// Nothing acknowledged is lost, nothing was or can be approved twice, no wrong code was forgotten or counted twice.
@@ -250,6 +295,7 @@ impl Known {
         assert!(self.approved <= 1, "{self:?}");
         if self.told_approved {
             assert_eq!(shown.body["status"], "approved", "{self:?}");
+            self.is_told_once(&node).await;
             let again = node.check(&self.id, &self.code).await;
             assert_eq!(again.code(), "verification_already_approved", "{self:?} is {}", again.body);
         } else if shown.body["status"] == "pending" {
@@ -259,5 +305,18 @@ impl Known {
         } else {
             assert!(self.right_unsure && shown.body["status"] == "approved", "{self:?} is {}", shown.body);
         }
+    }
+    /// Its timeline has every fact, and each once.
+    async fn is_told_once(&self, node: &Server) {
+        let timeline = node.get(&format!("/v1/verifications/{}/timeline", self.id)).await;
+        let facts = timeline.body["data"].as_array().expect("facts");
+        let count = |fact: &str| facts.iter().filter(|known| known["type"] == fact).count() as u64;
+        assert_eq!(
+            (count("verification.created"), count("verification.approved")),
+            (1, 1),
+            "{self:?}: {facts:?}"
+        );
+        let wrong = self.wrong..=self.wrong + self.wrong_unsure;
+        assert!(wrong.contains(&count("check.rejected")), "{self:?}: {facts:?}");
     }
 }

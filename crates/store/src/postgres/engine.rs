@@ -16,7 +16,7 @@ use crate::HandOver;
 /// Connections beside the lanes: reads, claims, retention.
 const READERS: usize = 4;
 /// A read, with the wait for a connection, takes no longer than this.
-pub(super) const READ_TIME: Duration = Duration::from_secs(5);
+pub(super) const READ_TIME: Duration = Duration::from_secs(4);
 
 /// One node of the store.
 pub(super) struct Engine {

@@ -16,6 +16,10 @@ pub enum Failure {
     Settings(String),
     /// Nobody answers, or not in time.
     Unreachable(String),
+    /// There is no secure connection to it, or it wants one.
+    Tls(String),
+    /// The server, or this role in it, takes no more connections.
+    Full(String),
     /// The server refuses this user.
     Denied(String),
     /// The server has no such database.
@@ -42,6 +46,8 @@ pub enum Failure {
     RootMissing(RootId),
     /// The lane belongs to another node now.
     LaneLost,
+    /// The lane was lost during a commit, so nobody can tell any more whether that happened.
+    OutcomeLost,
 }
 
 impl Failure {
@@ -51,6 +57,13 @@ impl Failure {
         match self {
             Self::Settings(_) => "write store.url like \"postgres://user@host:5432/database\"",
             Self::Unreachable(_) => "start the database, or correct host and port in store.url",
+            Self::Tls(_) => {
+                "name the certificates that signed the database's own in store.ca_file; in store.url, sslmode=require \
+                 wants TLS and sslmode=disable goes without"
+            }
+            Self::Full(_) => {
+                "raise max_connections of the server or CONNECTION LIMIT of the role: a node uses store.lanes and 6 more"
+            }
             Self::Denied(_) => {
                 "create the role and grant it the database, or correct the user in store.url and store.password_file"
             }
@@ -68,7 +81,7 @@ impl Failure {
             }
             Self::Corrupt(_) => "restore the database from a backup",
             Self::ClockWentBack(_) => "set the database's clock right, or run `countersign clock accept`",
-            Self::Statement(_) | Self::Conflict | Self::LaneLost => {
+            Self::Statement(_) | Self::Conflict | Self::LaneLost | Self::OutcomeLost => {
                 "look into the database's log; see `countersign doctor`"
             }
         }
@@ -78,6 +91,10 @@ impl Failure {
     pub(super) fn of_connecting(error: &tokio_postgres::Error) -> Self {
         let text = told(error);
         match error.code() {
+            // The driver has no kinds to tell these by.
+            None if text.starts_with("error performing TLS handshake") => Self::Tls(text),
+            None if text.ends_with("password missing") => Self::Denied(text),
+            Some(_) if text.ends_with("no encryption") => Self::Tls(text),
             Some(code)
                 if *code == SqlState::INVALID_PASSWORD
                     || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
@@ -85,6 +102,7 @@ impl Failure {
             {
                 Self::Denied(text)
             }
+            Some(code) if *code == SqlState::TOO_MANY_CONNECTIONS => Self::Full(text),
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(text),
             // The driver's own word for a server that wants one; it has no code.
             None if text.contains("password missing") => Self::Denied(text),
@@ -108,7 +126,7 @@ impl Failure {
     pub(super) fn is_broken(&self) -> bool {
         use std::error::Error as _;
         match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable(_) | Self::Full(_) | Self::Tls(_) => true,
             Self::Statement(error) => {
                 // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for
                 // being idle.
@@ -126,6 +144,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Settings(reason) => write!(f, "the database's URL cannot be used: {reason}"),
             Self::Unreachable(reason) => write!(f, "the database does not answer: {reason}"),
+            Self::Tls(reason) => write!(f, "no TLS as it is wanted: {reason}"),
+            Self::Full(reason) => write!(f, "the database takes no more connections: {reason}"),
             Self::Denied(reason) => write!(f, "the database refuses the user: {reason}"),
             Self::NoDatabase(reason) => write!(f, "there is no such database: {reason}"),
             Self::TooOld(version) => write!(f, "the server is PostgreSQL {version}; 15 or newer is needed"),
@@ -141,6 +161,9 @@ impl fmt::Display for Failure {
             Self::Conflict => f.write_str("others kept changing the same rows"),
             Self::RootMissing(root) => write!(f, "{root} is active, and the key ring of this node lacks it"),
             Self::LaneLost => f.write_str("another node took this one for dead"),
+            Self::OutcomeLost => f.write_str(
+                "another node took this one for dead during a commit; whether it happened is not known",
+            ),
         }
     }
 }

@@ -24,14 +24,15 @@ use super::engine::Engine;
 use super::rows::{bytes, column};
 use super::session::{BEGIN, Session};
 use super::sql::Sql;
-use super::turn::{Product, Task, last, prepare};
+use super::turn::{Claim, Product, Task, last, prepare};
 use super::upkeep::pending_after;
 use super::write::Ended;
 
 /// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
 const MOST_PER_BATCH: usize = 512;
-/// How long a caller waits for an answer. Shorter than the time a request may take over HTTP.
-pub(super) const ANSWER_TIME: Duration = Duration::from_secs(6);
+/// How long a caller waits for an answer. With the read of an API key before it, shorter than the 10 s that a request may
+/// take over HTTP.
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How long one half of a transaction may take before its connection counts as dead. Longer than the server's own limit
 /// on a wait for locks would be needless: whoever asked has gone by then.
 const TURN_TIME: Duration = Duration::from_secs(5);
@@ -65,15 +66,15 @@ type Waiting = (Request, Instant, Reply<Outcome>);
 pub(super) struct Lane {
     engine: Arc<Engine>,
     session: Option<Session>,
-    /// The id of its row.
-    id: Option<i64>,
+    /// Its row.
+    claim: Option<Claim>,
     /// Whether the connection was lost and did not come back yet; told once per outage.
     lost: bool,
 }
 
 impl Lane {
     pub(super) const fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, session: None, id: None, lost: false }
+        Self { engine, session: None, claim: None, lost: false }
     }
 
     /// Works until the queue is closed and empty.
@@ -205,7 +206,7 @@ impl Lane {
             } else if failure.is_conflict() {
                 conflicts += 1;
                 if matches!(failure, Failure::LaneLost) {
-                    self.id = None;
+                    self.claim = None;
                 }
                 if conflicts > MOST_CONFLICTS || Instant::now() >= until {
                     return Err(Failure::Conflict);
@@ -224,9 +225,14 @@ impl Lane {
             Err(failure) => return Err(self.roll_back(failure).await),
         };
         let Some(writes) = turn.writes else {
-            session.run("ROLLBACK").await?;
+            in_time(session.run("ROLLBACK")).await?;
             return Ok(turn.product);
         };
+        // All who asked were told that there is no answer; guesses must not be spent behind their backs.
+        if Instant::now() >= until {
+            self.session = None;
+            return Err(too_slow());
+        }
         let ended = timeout(TURN_TIME, writes.commit(session, &turn.stand)).await;
         match ended.unwrap_or_else(|_| Ended::Unknown(too_slow())) {
             Ended::Committed => Ok(turn.product),
@@ -256,11 +262,15 @@ impl Lane {
 
     /// Whether a batch whose commit was on its way happened. Waits for the server to end the old transaction: the row is
     /// locked by it until then.
-    async fn settle(&mut self, lane: i64, batch: i64, until: Instant) -> Result<bool, Failure> {
+    async fn settle(&mut self, lane: Claim, batch: i64, until: Instant) -> Result<bool, Failure> {
         let until = until + SETTLE_TIME;
         let mut pause = RECONNECT.0;
         loop {
             match self.committed(lane, batch).await {
+                Err(Failure::OutcomeLost) => {
+                    self.claim = None;
+                    return Err(Failure::OutcomeLost);
+                }
                 Err(failure) if Instant::now() < until => {
                     tracing::warn!(%failure, "it is not known yet whether a batch was committed");
                     self.session = None;
@@ -272,12 +282,12 @@ impl Lane {
         }
     }
 
-    async fn committed(&mut self, lane: i64, batch: i64) -> Result<bool, Failure> {
-        let session = self.engine.connector.session().await?;
-        let row = in_time(session.query_opt(Sql::SettleLane, &[&lane])).await?;
-        let row = row.ok_or(Failure::LaneLost)?;
-        if bytes::<16>(&row, 0)? != self.engine.node {
-            return Err(Failure::Unreachable("the lane has another owner, its past is not known".to_owned()));
+    async fn committed(&mut self, lane: Claim, batch: i64) -> Result<bool, Failure> {
+        let session = in_time(self.engine.connector.session()).await?;
+        let row = in_time(session.query_opt(Sql::SettleLane, &[&lane.id])).await?;
+        let row = row.ok_or(Failure::OutcomeLost)?;
+        if bytes(&row, 0)? != lane.holder {
+            return Err(Failure::OutcomeLost);
         }
         let committed: i64 = column(&row, 1)?;
         self.session = Some(session);
@@ -285,18 +295,18 @@ impl Lane {
     }
 
     /// Sees to it that there is a connection and a row.
-    async fn ready(&mut self) -> Result<i64, Failure> {
+    async fn ready(&mut self) -> Result<Claim, Failure> {
         let session = match self.session.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
-            None => self.engine.connector.session().await?,
+            None => in_time(self.engine.connector.session()).await?,
         };
-        let id = match self.id {
-            Some(id) => id,
+        let claim = match self.claim {
+            Some(claim) => claim,
             None => in_time(own(&session, &self.engine)).await?,
         };
         self.session = Some(session);
-        self.id = Some(id);
-        Ok(id)
+        self.claim = Some(claim);
+        Ok(claim)
     }
 
     fn jittered(&self, pause: Duration) -> Duration {
@@ -306,17 +316,18 @@ impl Lane {
 }
 
 /// Takes over a dead node's lane, or makes a new one.
-async fn own(session: &Session, engine: &Engine) -> Result<i64, Failure> {
-    let node = engine.node.as_slice();
+async fn own(session: &Session, engine: &Engine) -> Result<Claim, Failure> {
+    let (node, holder) = (engine.node.as_slice(), engine.random::<16>());
+    let mark = holder.as_slice();
     session.run(BEGIN).await?;
     let taken = async {
         if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER]).await? {
             let id: i64 = column(&row, 0)?;
-            session.execute(Sql::AdoptLane, &[&id, &node]).await?;
-            return Ok(id);
+            session.execute(Sql::AdoptLane, &[&id, &node, &mark]).await?;
+            return Ok(Claim { id, holder });
         }
-        let row = session.query_opt(Sql::NewLane, &[&node]).await?.ok_or(Failure::Conflict)?;
-        column(&row, 0)
+        let row = session.query_opt(Sql::NewLane, &[&node, &mark]).await?.ok_or(Failure::Conflict)?;
+        Ok(Claim { id: column(&row, 0)?, holder })
     };
     let taken = taken.await;
     session.run(if taken.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;

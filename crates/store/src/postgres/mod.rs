@@ -236,7 +236,7 @@ impl Store for PostgresStore {
     }
 
     fn accept_clock(&self, actor: Actor, random: [u8; 10]) -> Pending<'_, Option<Duration>> {
-        self.send(|answer| Work::AcceptClock(actor, random, answer), ANSWER_TIME * 10)
+        self.send(|answer| Work::AcceptClock(actor, random, answer), ANSWER_TIME * 12)
     }
 
     fn verification(&self, tenant: Tenant, id: VerificationId) -> Pending<'_, Option<Shown>> {

@@ -39,11 +39,7 @@ pub(super) async fn run(connector: &Connector) -> Result<Vec<String>, Failure> {
 }
 
 async fn check_server(session: &Session) -> Result<(), Failure> {
-    let version = session.show("server_version").await?;
-    let major = version.split(['.', ' ']).next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_some_and(|major| major < OLDEST_SERVER) {
-        return Err(Failure::TooOld(version));
-    }
+    check_version(session.show("server_version").await?)?;
     let commit = session.show("synchronous_commit").await?;
     if commit == "off" {
         return Err(Failure::Settings(
@@ -51,6 +47,15 @@ async fn check_server(session: &Session) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// A text like `15.18 (Debian 15.18-0+deb12u1)`. What has another form is none of PostgreSQL's, and is given a try.
+fn check_version(version: String) -> Result<(), Failure> {
+    let major = version.split(|symbol: char| !symbol.is_ascii_digit()).next();
+    match major.and_then(|major| major.parse::<u32>().ok()) {
+        Some(major) if major < OLDEST_SERVER => Err(Failure::TooOld(version)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether there is nothing to do, so that a role without the right to change the schema can start.
@@ -125,4 +130,20 @@ pub(super) async fn kept(session: &Session, key: &str, made: &[u8]) -> Result<Ve
     session.execute(Sql::KeepMeta, &[&key, &made]).await?;
     let row = session.query_opt(Sql::Meta, &[&key]).await?.ok_or(Failure::Conflict)?;
     column(&row, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_before_15_is_too_old() {
+        for old in ["14.12 (Debian 14.12-1)", "9.6.24", "13beta2"] {
+            let refused = check_version(old.to_owned()).unwrap_err();
+            assert_eq!(refused.to_string(), format!("the server is PostgreSQL {old}; 15 or newer is needed"));
+        }
+        for new in ["15.0", "15.18 (Debian 15.18-0+deb12u1)", "18beta1", "19devel"] {
+            assert!(check_version(new.to_owned()).is_ok(), "{new}");
+        }
+    }
 }

@@ -76,7 +76,7 @@ impl Connector {
 }
 
 fn tls(settings: &Settings) -> Result<rustls::ClientConfig, Failure> {
-    let unusable = |why: &dyn std::fmt::Display| Failure::Settings(format!("TLS cannot be set up: {why}"));
+    let unusable = |why: &dyn std::fmt::Display| Failure::Tls(format!("it cannot be set up: {why}"));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

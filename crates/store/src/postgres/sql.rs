@@ -45,7 +45,7 @@ macro_rules! statements {
 statements! {
     // ── a turn: lane, reservations, locks, reads
     /// The lane's row, locked before anything else: whoever holds it is the only one who may commit its next batch.
-    Lane(INT8, BYTEA) = "SELECT batch, entries FROM lane WHERE id = $1 AND node = $2 FOR UPDATE";
+    Lane(INT8, BYTEA) = "SELECT batch, entries FROM lane WHERE id = $1 AND holder = $2 FOR UPDATE";
     /// Reserves an id for each recipient that has none. Waits for whoever reserves the same one.
     Reserve(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
         "INSERT INTO recipient_index (tenant, digest, recipient)
@@ -207,13 +207,13 @@ statements! {
            SELECT 1 FROM node n WHERE n.id = l.node AND n.seen > ", now!(), " - $1)
          ORDER BY l.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED"
     );
-    AdoptLane(INT8, BYTEA) = "UPDATE lane SET node = $2 WHERE id = $1";
-    NewLane(BYTEA) =
-        "INSERT INTO lane (id, node, batch, entries, at, stamp)
-         SELECT coalesce(max(id), 0) + 1, $1, 0, 0, coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane
+    AdoptLane(INT8, BYTEA, BYTEA) = "UPDATE lane SET node = $2, holder = $3 WHERE id = $1";
+    NewLane(BYTEA, BYTEA) =
+        "INSERT INTO lane (id, node, holder, batch, entries, at, stamp)
+         SELECT coalesce(max(id), 0) + 1, $1, $2, 0, 0, coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane
          RETURNING id";
     /// How far a lane's batches are committed; waits for one that is being committed.
-    SettleLane(INT8) = "SELECT node, batch FROM lane WHERE id = $1 FOR UPDATE";
+    SettleLane(INT8) = "SELECT holder, batch FROM lane WHERE id = $1 FOR UPDATE";
     /// Entries without a number, batch by batch, in the order of their commits as far as one could see another's.
     Unnumbered() =
         "SELECT l.id, j.stamp, min(j.n), count(*) FROM lane l

@@ -31,7 +31,7 @@ const INSERT_RUNS: &str = "INSERT INTO journal_run (first, lane, n, length, stam
 const MOVE_CURSOR: &str = "UPDATE meta SET value = $3 WHERE key = $1 AND value = $2";
 /// The copied journal is the work of one lane, whose node is gone; the first node that needs a lane adopts it.
 const INSERT_LANE: &str =
-    "INSERT INTO lane (id, node, batch, entries, at, stamp) VALUES (0, $1, 0, $2, $3, $4)";
+    "INSERT INTO lane (id, node, holder, batch, entries, at, stamp) VALUES (0, $1, $1, 0, $2, $3, $4)";
 
 /// A database that is copied into.
 pub(crate) struct Target {

@@ -8,7 +8,7 @@ use countersign_core::ids::VerificationId;
 use countersign_core::journal::Event;
 use countersign_core::keys::{Root, RootId, RootState};
 use countersign_core::refusal::Refusal;
-use countersign_core::store::Store as _;
+use countersign_core::store::{Store as _, Unavailable};
 use countersign_core::verification::Verification;
 use countersign_sim::{FakeClock, Requests, SeededEntropy, test_ring};
 use countersign_store::postgres::{Options, PostgresStore, Settings};
@@ -254,6 +254,36 @@ async fn a_node_that_left_hands_its_lanes_and_its_lead_on() {
     assert_eq!(until_numbered(&second, 2).await.len(), 2);
     assert!(second.leads());
     assert_eq!(cluster.count("SELECT count(*) FROM node").await, 1);
+}
+
+/// Another took the lane over while a commit was on its way, and went on: that its batches are committed says nothing of
+/// ours, not even when it is a lane of the same node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_was_lost_during_a_commit_tells_no_outcome_and_is_not_used_again() {
+    let cluster = Cluster::new().await;
+    let node = cluster.node(1).await;
+    let mine = requests(&node, 1);
+    let begun = begin(&node, &mine, PHONE).await;
+    let (aside, taker) = (cluster.aside().await, cluster.aside().await);
+    aside.batch_execute("BEGIN; LOCK TABLE journal IN EXCLUSIVE MODE").await.unwrap();
+    let checking = {
+        let (node, check) = (Arc::clone(&node), mine.check(begun.id, &mine.code_of(&begun)));
+        tokio::spawn(async move { node.submit(check).await })
+    };
+    cluster.until_waiting(1).await;
+    let take = "UPDATE lane SET holder = decode(repeat('07', 16), 'hex'), batch = batch + 5";
+    let taking = tokio::spawn(async move { taker.batch_execute(take).await });
+    let of =
+        "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query";
+    while cluster.count(&format!("SELECT count(*) {of} LIKE 'UPDATE lane SET holder%'")).await == 0 {}
+    cluster.count(&format!("SELECT count(pg_terminate_backend(pid)) {of} ~ 'INTO journal '")).await;
+    taking.await.unwrap().unwrap();
+    aside.batch_execute("ROLLBACK").await.unwrap();
+    let unknown = checking.await.unwrap();
+    assert!(matches!(&unknown, Err(Unavailable::Storage(why)) if why.contains("not known")), "{unknown:?}");
+    let again = node.submit(mine.check(begun.id, &mine.code_of(&begun))).await.unwrap().answer;
+    assert!(matches!(again, Answer::Approved(..)), "{again:?}");
+    assert_eq!(cluster.count("SELECT count(*) FROM lane").await, 2, "the node has a lane of its own again");
 }
 
 /// A ring of several roots gives a person several blind indexes; all lead to one ledger, whichever root is active.
