@@ -107,12 +107,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         load::store(&servers, arguments.stored).await?;
     }
     let stage = Stage { servers: &servers, sink: &sink, database: database.as_ref() };
-    let mut rows = measure_rows(arguments, &stage).await?;
+    let rows = measure_rows(arguments, &stage).await?;
     let nodes = servers.figures()?;
-    drop(servers);
-    if let Some(database) = &database {
-        row_by_row(database, &mut rows, arguments)?;
-    }
     Ok(Report {
         store: report::store(database.as_ref(), nodes.len(), arguments.lanes)?,
         nodes,
@@ -153,25 +149,16 @@ async fn measure_rows(arguments: &Arguments, stage: &Stage<'_>) -> anyhow::Resul
         let fastest = rows.iter().map(|row| row.verifications_per_second).fold(0.0_f64, f64::max);
         let pace = if half { Pace::PerSecond(fastest / 2.0) } else { Pace::AsFast };
         profiled.map(|(profile, database)| profile.begin(database)).transpose()?;
-        let row = load::run(stage, flow, people, pace, span).await?;
+        let mut row = load::run(stage, flow, people, pace, span).await?;
         profiled.map(|(profile, database)| profile.end(database, &row)).transpose()?;
+        // Right behind the row it stands beside: the machine may be another one a minute later.
+        let reference = stage.database.filter(|_| flow == Flow::Delivered && !half);
+        row.row_by_row = reference.map(|database| database.row_by_row(people, span)).transpose()?;
         eprintln!("{}", row.line());
         rows.push(row);
     }
     profiled.map(|(profile, database)| profile.keep_log(database)).transpose()?;
     Ok(rows)
-}
-
-/// Measures the reference beside each row that went as fast as it could.
-fn row_by_row(database: &Database, rows: &mut [Row], arguments: &Arguments) -> anyhow::Result<()> {
-    database.analyze()?;
-    let span = Duration::from_secs(arguments.seconds);
-    for (row, &people) in rows.iter_mut().zip(&arguments.concurrency) {
-        let reference = database.row_by_row(people, span)?;
-        eprintln!("row by row × {people}: {:.0} verifications/s", reference.verifications_per_second);
-        row.row_by_row = Some(reference);
-    }
-    Ok(())
 }
 
 /// Requests per second of create and check alone, as a share of the empty handler's.

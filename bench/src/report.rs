@@ -53,8 +53,11 @@ impl Row {
                 cost.commands_per_commit
             )
         });
+        let reference = self.row_by_row.map_or_else(String::new, |reference| {
+            format!("; row by row {:.0} verifications/s", reference.verifications_per_second)
+        });
         format!(
-            "{} × {}: {:.0} verifications/s, {:.0} µs server CPU each{database}",
+            "{} × {}: {:.0} verifications/s, {:.0} µs server CPU each{database}{reference}",
             self.name, self.concurrency, self.verifications_per_second, self.server_cpu_microseconds
         )
     }

@@ -54,9 +54,10 @@ impl Profile {
         Ok(Self { directory: directory.to_owned() })
     }
 
-    /// Counts from here on.
+    /// Counts statements from here on. What is said of tables goes on from the start: to reset that would also tell
+    /// autovacuum that nothing has changed.
     pub(crate) fn begin(&self, database: &Database) -> anyhow::Result<()> {
-        database.ask("SELECT pg_stat_statements_reset(), pg_stat_reset()").map(drop)
+        database.ask("SELECT pg_stat_statements_reset()").map(drop)
     }
 
     /// Writes down what was counted, per verification.
