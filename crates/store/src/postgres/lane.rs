@@ -35,6 +35,8 @@ pub(super) const ANSWER_TIME: Duration = Duration::from_secs(6);
 /// How long one half of a transaction may take before its connection counts as dead. Longer than the server's own limit
 /// on a wait for locks would be needless: whoever asked has gone by then.
 const TURN_TIME: Duration = Duration::from_secs(5);
+/// How long an answer that changes nothing waits for its transaction to end, before the connection is given up instead.
+const ROLLBACK_TIME: Duration = Duration::from_secs(1);
 /// How long the outcome of a commit is looked for after the last caller has gone: its deliveries are still wanted.
 const SETTLE_TIME: Duration = Duration::from_secs(30);
 /// Times a batch is decided anew because others changed the same rows first.
@@ -182,7 +184,12 @@ impl Lane {
         let mut conflicts = 0;
         let mut pause = RECONNECT.0;
         loop {
-            let attempted = self.attempt(task, until).await;
+            let attempted = match self.ready().await {
+                // To connect took longer than anybody waits; the connection is for those who come next.
+                Ok(_) if Instant::now() >= until => return Err(too_slow()),
+                Ok(lane) => self.attempt(lane, task, until).await,
+                Err(failure) => Err(failure),
+            };
             let failure = match attempted {
                 Ok(product) => {
                     if std::mem::take(&mut self.lost) {
@@ -211,20 +218,27 @@ impl Lane {
                     return Err(Failure::Conflict);
                 }
             } else {
+                // Whatever it was may be for ever on this connection: its server takes no statement any more that was
+                // prepared before.
+                if matches!(failure, Failure::Statement(_)) {
+                    self.session = None;
+                }
                 return Err(failure);
             }
         }
     }
 
-    async fn attempt(&mut self, task: &Task<'_>, until: Instant) -> Result<Product, Failure> {
-        let lane = self.ready().await?;
+    async fn attempt(&mut self, lane: i64, task: &Task<'_>, until: Instant) -> Result<Product, Failure> {
         let Some(session) = &self.session else { return Err(Failure::LaneLost) };
         let turn = match in_time(prepare(session, &self.engine, lane, task)).await {
             Ok(turn) => turn,
             Err(failure) => return Err(self.roll_back(failure).await),
         };
         let Some(writes) = turn.writes else {
-            session.run("ROLLBACK").await?;
+            // Nothing changes, so what was decided is true however this ends; it must only not hang.
+            if !matches!(timeout(ROLLBACK_TIME, session.run("ROLLBACK")).await, Ok(Ok(()))) {
+                self.session = None;
+            }
             return Ok(turn.product);
         };
         let ended = timeout(TURN_TIME, writes.commit(session, &turn.stand)).await;

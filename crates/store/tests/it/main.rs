@@ -5,6 +5,7 @@ mod admin;
 mod bench;
 mod claims;
 mod journal;
+mod commits;
 mod lists;
 mod nodes;
 mod once;
