@@ -324,7 +324,7 @@ async fn own(session: &Session, engine: &Engine) -> Result<i64, Failure> {
     let node = engine.node.as_slice();
     session.run(BEGIN).await?;
     let taken = async {
-        if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER]).await? {
+        if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER, &node]).await? {
             let id: i64 = column(&row, 0)?;
             session.execute(Sql::AdoptLane, &[&id, &node]).await?;
             return Ok(id);

@@ -201,9 +201,10 @@ statements! {
     LiveRings(INT8) = concat!("SELECT ring FROM node WHERE seen > ", now!(), " - $1");
     /// Nodes not heard of for `$1` microseconds.
     ForgetNodes(INT8) = concat!("DELETE FROM node WHERE seen < ", now!(), " - $1");
-    /// A lane whose node was not heard of for `$1` microseconds.
-    AdoptableLane(INT8) = concat!(
-        "SELECT l.id FROM lane l WHERE NOT EXISTS (
+    /// A lane whose node was not heard of for `$1` microseconds. Never one of this node's own, however late its word: two
+    /// lanes with one row would each take the other's commit for its own.
+    AdoptableLane(INT8, BYTEA) = concat!(
+        "SELECT l.id FROM lane l WHERE l.node <> $2 AND NOT EXISTS (
            SELECT 1 FROM node n WHERE n.id = l.node AND n.seen > ", now!(), " - $1)
          ORDER BY l.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED"
     );
