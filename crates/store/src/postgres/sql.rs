@@ -186,11 +186,13 @@ statements! {
          ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, ring = excluded.ring RETURNING seen"
     );
     Leave(BYTEA) = "DELETE FROM node WHERE id = $1";
-    /// Takes or renews a lease of `$3` microseconds; a row comes back when this node has it.
+    /// Takes or renews a lease of `$3` microseconds; a row comes back when this node has it. A lease that ends later than
+    /// any can was given by a clock that has been set back since.
     TakeLease(TEXT, BYTEA, INT8) = concat!(
         "INSERT INTO lease (task, node, until) VALUES ($1, $2, ", now!(), " + $3)
          ON CONFLICT (task) DO UPDATE SET node = excluded.node, until = excluded.until
-         WHERE lease.node = excluded.node OR lease.until < ", now!(), " RETURNING until"
+         WHERE lease.node = excluded.node OR lease.until < ", now!(), "
+           OR lease.until > ", now!(), " + 2 * $3 RETURNING until"
     );
     /// Holds the lease's row, if it is still this node's: nobody else can take it before this transaction ends.
     HoldLease(TEXT, BYTEA) = concat!(
