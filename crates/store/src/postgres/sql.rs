@@ -217,12 +217,12 @@ statements! {
          RETURNING id";
     /// How far a lane's batches are committed; waits for one that is being committed.
     SettleLane(INT8) = "SELECT node, batch FROM lane WHERE id = $1 FOR UPDATE";
-    /// Entries without a number, batch by batch, in the order of their commits as far as one could see another's.
-    Unnumbered() =
+    /// The first `$1` batches without numbers, in the order of their commits as far as one could see another's.
+    Unnumbered(INT8) =
         "SELECT l.id, j.stamp, min(j.n), count(*) FROM lane l
          LEFT JOIN journal_lane c ON c.lane = l.id
          JOIN journal j ON j.lane = l.id AND j.n > coalesce(c.numbered, 0)
-         GROUP BY l.id, j.stamp ORDER BY j.stamp, l.id";
+         GROUP BY l.id, j.stamp ORDER BY j.stamp, l.id LIMIT $1";
     InsertRuns(INT8_ARRAY, INT8_ARRAY, INT8_ARRAY, INT8_ARRAY, INT8_ARRAY) =
         "INSERT INTO journal_run (first, lane, n, length, stamp)
          SELECT k.first, k.lane, k.n, k.length, k.stamp
