@@ -235,6 +235,9 @@ statements! {
     Meta(TEXT) = "SELECT value FROM meta WHERE key = $1";
     KeepMeta(TEXT, BYTEA) = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
     SetMeta(TEXT, BYTEA) = "UPDATE meta SET value = $2 WHERE key = $1";
+    /// Only ever a higher one, whatever the leader saw that asks for it: numbers are big-endian, so their order is that of
+    /// their bytes.
+    ActivateRoot(BYTEA) = "UPDATE meta SET value = $1 WHERE key = 'active_root' AND value < $1";
 
     // ── retention, in small steps
     RetireOnce(INT8, INT8) =
