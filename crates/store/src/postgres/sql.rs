@@ -251,9 +251,8 @@ statements! {
         "DELETE FROM delivery WHERE (tenant, id) IN (
            SELECT tenant, id FROM delivery WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3
            FOR UPDATE SKIP LOCKED)";
-    /// The oldest runs, as long as their entries are older than `$1`.
-    OldRuns(INT8, INT8) =
-        "SELECT first, lane, n, length FROM journal_run WHERE stamp < $1 ORDER BY first LIMIT $2";
+    /// The oldest runs. Stamps are not in their order, and not indexed: whoever reads them stops at the first that stays.
+    OldestRuns(INT8) = "SELECT first, lane, n, length, stamp FROM journal_run ORDER BY first LIMIT $1";
     RetireJournal(INT8, INT8, INT8) = "DELETE FROM journal WHERE lane = $1 AND n >= $2 AND n < $3";
     RetireRun(INT8) = "DELETE FROM journal_run WHERE first = $1";
 }

@@ -146,10 +146,11 @@ pub(super) async fn retire(
 
 /// Whole runs, oldest first, so that what is left has no gaps in its numbers.
 async fn retire_journal(session: &Session, before: Timestamp, most: i64) -> Result<u64, Failure> {
-    let runs = session.query(Sql::OldRuns, &[&before.millis().saturating_mul(1000), &most]).await?;
+    let runs = session.query(Sql::OldestRuns, &[&most]).await?;
     let mut gone = 0;
     for run in &runs {
-        if gone >= most.unsigned_abs() {
+        let stamp: i64 = column(run, 4)?;
+        if stamp >= before.millis().saturating_mul(1000) || gone >= most.unsigned_abs() {
             break;
         }
         let (first, lane): (i64, i64) = (column(run, 0)?, column(run, 1)?);
