@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::Request;
-use countersign_core::ids::VerificationId;
 use countersign_core::journal::Actor;
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest};
-use countersign_core::tenant::Tenant;
 use countersign_core::time::next_instant;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
@@ -25,7 +23,7 @@ use super::rows::{bytes, column};
 use super::session::{BEGIN, Session};
 use super::sql::Sql;
 use super::turn::{Product, Task, last, prepare};
-use super::upkeep::pending_after;
+use super::upkeep::{Place, pending_after};
 use super::write::Ended;
 
 /// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
@@ -45,8 +43,6 @@ const MOST_CONFLICTS: u32 = 20;
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// A node that was not heard of for this long is dead for certain, and its lanes are free: longer than anybody settles.
 const DEAD_AFTER: i64 = 60_000_000;
-/// Verifications of the clock's future that end in one transaction.
-const FUTURE_MOST: usize = 256;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
@@ -157,22 +153,30 @@ impl Lane {
     /// refusal: cut off in between, nothing of it can come back to life.
     async fn accept_clock(&mut self, actor: Actor, random: [u8; 10]) -> Result<Product, Failure> {
         let minutes = Instant::now() + SETTLE_TIME * 10;
-        for chunk in self.of_the_future().await?.chunks(FUTURE_MOST) {
-            self.carry_out(&Task::EndFuture(chunk, random), minutes).await?;
+        let mut from = None;
+        loop {
+            let (pending, next) = self.of_the_future(from).await?;
+            if !pending.is_empty() {
+                self.carry_out(&Task::EndFuture(&pending, random), minutes).await?;
+            }
+            from = next;
+            if from.is_none() {
+                break;
+            }
         }
         self.carry_out(&Task::AcceptClock(actor, random), minutes).await
     }
 
-    /// Pending verifications later than the clock, where that is further back than is tolerated.
-    async fn of_the_future(&self) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
+    /// Pending verifications later than the clock, where that is further back than is tolerated; and where to go on.
+    async fn of_the_future(&self, from: Option<Place>) -> Result<(Vec<Place>, Option<Place>), Failure> {
         let engine = Arc::clone(&self.engine);
         self.engine
             .with_session(|session| async move {
                 let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
                 let clock = engine.shown(column(&instant, 0)?);
                 match next_instant(last(&instant)?, clock) {
-                    Ok(_) => Ok(Vec::new()),
-                    Err(_) => pending_after(&session, clock).await,
+                    Ok(_) => Ok((Vec::new(), None)),
+                    Err(_) => pending_after(&session, clock, from).await,
                 }
             })
             .await
