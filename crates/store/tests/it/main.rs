@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
 
 mod admin;
+mod attacks;
 mod bench;
 mod claims;
-mod journal;
 mod commits;
+mod journal;
 mod lists;
 mod nodes;
 mod once;
