@@ -5,7 +5,7 @@ use std::fmt;
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::time::ClockWentBack;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::settings::told;
 
@@ -128,15 +128,27 @@ impl Failure {
         match self {
             Self::Unreachable(_) | Self::Full(_) | Self::Tls(_) => true,
             Self::Statement(error) => {
-                // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for
-                // being idle.
-                let ends = |code: &str| ["08", "57P", "25P03"].iter().any(|class| code.starts_with(class));
                 let cut = error.source().is_some_and(|cause| cause.is::<std::io::Error>());
-                cut || error.is_closed() || error.code().is_some_and(|code| ends(code.code()))
+                cut || error.is_closed() || error.as_db_error().is_some_and(ends_session)
             }
             _ => false,
         }
     }
+
+    /// Whether the server refused a statement, and with it whatever came behind it in the same transaction. What the
+    /// driver could not send or read tells nothing of that.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Statement(error) if error.code().is_some()) && !self.is_broken()
+    }
+}
+
+/// Whether a server that says this is not to be asked again over the same connection.
+fn ends_session(error: &DbError) -> bool {
+    // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for being idle.
+    // 25006: it takes no writes, for another one has taken its place. 40003: it does not know how the statement ended.
+    let classes = ["08", "57P", "25P03", "25006", "40003"];
+    let fatal = matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+    fatal || classes.iter().any(|class| error.code().code().starts_with(class))
 }
 
 impl fmt::Display for Failure {

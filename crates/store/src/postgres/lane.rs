@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::Request;
-use countersign_core::ids::VerificationId;
 use countersign_core::journal::Actor;
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest};
-use countersign_core::tenant::Tenant;
 use countersign_core::time::next_instant;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
@@ -25,7 +23,7 @@ use super::rows::{bytes, column};
 use super::session::{BEGIN, Session};
 use super::sql::Sql;
 use super::turn::{Claim, Product, Task, last, prepare};
-use super::upkeep::pending_after;
+use super::upkeep::{Place, pending_after};
 use super::write::Ended;
 
 /// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
@@ -36,6 +34,8 @@ pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How long one half of a transaction may take before its connection counts as dead. Longer than the server's own limit
 /// on a wait for locks would be needless: whoever asked has gone by then.
 const TURN_TIME: Duration = Duration::from_secs(5);
+/// How long an answer that changes nothing waits for its transaction to end, before the connection is given up instead.
+const ROLLBACK_TIME: Duration = Duration::from_secs(1);
 /// How long the outcome of a commit is looked for after the last caller has gone: its deliveries are still wanted.
 const SETTLE_TIME: Duration = Duration::from_secs(30);
 /// Times a batch is decided anew because others changed the same rows first.
@@ -44,8 +44,6 @@ const MOST_CONFLICTS: u32 = 20;
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// A node that was not heard of for this long is dead for certain, and its lanes are free: longer than anybody settles.
 const DEAD_AFTER: i64 = 60_000_000;
-/// Verifications of the clock's future that end in one transaction.
-const FUTURE_MOST: usize = 256;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
@@ -156,22 +154,30 @@ impl Lane {
     /// refusal: cut off in between, nothing of it can come back to life.
     async fn accept_clock(&mut self, actor: Actor, random: [u8; 10]) -> Result<Product, Failure> {
         let minutes = Instant::now() + SETTLE_TIME * 10;
-        for chunk in self.of_the_future().await?.chunks(FUTURE_MOST) {
-            self.carry_out(&Task::EndFuture(chunk, random), minutes).await?;
+        let mut from = None;
+        loop {
+            let (pending, next) = self.of_the_future(from).await?;
+            if !pending.is_empty() {
+                self.carry_out(&Task::EndFuture(&pending, random), minutes).await?;
+            }
+            from = next;
+            if from.is_none() {
+                break;
+            }
         }
         self.carry_out(&Task::AcceptClock(actor, random), minutes).await
     }
 
-    /// Pending verifications later than the clock, where that is further back than is tolerated.
-    async fn of_the_future(&self) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
+    /// Pending verifications later than the clock, where that is further back than is tolerated; and where to go on.
+    async fn of_the_future(&self, from: Option<Place>) -> Result<(Vec<Place>, Option<Place>), Failure> {
         let engine = Arc::clone(&self.engine);
         self.engine
             .with_session(|session| async move {
                 let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
                 let clock = engine.shown(column(&instant, 0)?);
                 match next_instant(last(&instant)?, clock) {
-                    Ok(_) => Ok(Vec::new()),
-                    Err(_) => pending_after(&session, clock).await,
+                    Ok(_) => Ok((Vec::new(), None)),
+                    Err(_) => pending_after(&session, clock, from).await,
                 }
             })
             .await
@@ -183,7 +189,12 @@ impl Lane {
         let mut conflicts = 0;
         let mut pause = RECONNECT.0;
         loop {
-            let attempted = self.attempt(task, until).await;
+            let attempted = match self.ready().await {
+                // To connect took longer than anybody waits; the connection is for those who come next.
+                Ok(_) if Instant::now() >= until => return Err(too_slow()),
+                Ok(lane) => self.attempt(lane, task, until).await,
+                Err(failure) => Err(failure),
+            };
             let failure = match attempted {
                 Ok(product) => {
                     if std::mem::take(&mut self.lost) {
@@ -212,20 +223,27 @@ impl Lane {
                     return Err(Failure::Conflict);
                 }
             } else {
+                // Whatever it was may be for ever on this connection: its server takes no statement any more that was
+                // prepared before.
+                if matches!(failure, Failure::Statement(_)) {
+                    self.session = None;
+                }
                 return Err(failure);
             }
         }
     }
 
-    async fn attempt(&mut self, task: &Task<'_>, until: Instant) -> Result<Product, Failure> {
-        let lane = self.ready().await?;
+    async fn attempt(&mut self, lane: Claim, task: &Task<'_>, until: Instant) -> Result<Product, Failure> {
         let Some(session) = &self.session else { return Err(Failure::LaneLost) };
         let turn = match in_time(prepare(session, &self.engine, lane, task)).await {
             Ok(turn) => turn,
             Err(failure) => return Err(self.roll_back(failure).await),
         };
         let Some(writes) = turn.writes else {
-            in_time(session.run("ROLLBACK")).await?;
+            // Nothing changes, so what was decided is true however this ends; it must only not hang.
+            if !matches!(timeout(ROLLBACK_TIME, session.run("ROLLBACK")).await, Ok(Ok(()))) {
+                self.session = None;
+            }
             return Ok(turn.product);
         };
         // All who asked were told that there is no answer; guesses must not be spent behind their backs.
@@ -321,7 +339,7 @@ async fn own(session: &Session, engine: &Engine) -> Result<Claim, Failure> {
     let mark = holder.as_slice();
     session.run(BEGIN).await?;
     let taken = async {
-        if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER]).await? {
+        if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER, &node]).await? {
             let id: i64 = column(&row, 0)?;
             session.execute(Sql::AdoptLane, &[&id, &node, &mark]).await?;
             return Ok(Claim { id, holder });

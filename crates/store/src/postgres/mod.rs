@@ -15,6 +15,8 @@ mod session;
 mod settings;
 mod sql;
 mod target;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod upkeep;
 mod write;
@@ -339,7 +341,7 @@ impl Store for PostgresStore {
             let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
             engine.instant(column(&instant, 0)?, turn::last(&instant)?).map_err(Failure::ClockWentBack)?;
             engine.follow_root(turn::active_root(&instant)?)?;
-            session.execute(Sql::SetMeta, &[&"probe", &engine.node.as_slice()]).await.map(drop)
+            session.execute(Sql::PutMeta, &[&"probe", &engine.node.as_slice()]).await.map(drop)
         }))
     }
 

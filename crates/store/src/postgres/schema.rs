@@ -15,6 +15,10 @@ const OLDEST_SERVER: u32 = 15;
 /// A table of one row that is locked while migrations run. It is no advisory lock, for not every database has those.
 const LOCK_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_lock (id INT8 PRIMARY KEY, oldest INT8 NOT NULL); \
      INSERT INTO schema_lock (id, oldest) VALUES (1, 1) ON CONFLICT (id) DO NOTHING";
+/// Holds it. A migration takes as long as it takes: what the role says of other transactions does not count for those who
+/// wait for it, nor for this one, which is idle meanwhile.
+const LOCK: &str = "BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; \
+     SET LOCAL idle_in_transaction_session_timeout = 0; SELECT id FROM schema_lock WHERE id = 1 FOR UPDATE";
 /// Two nodes that make the table at the same moment trip over each other in the catalogue; the second attempt finds it.
 const LOCK_ATTEMPTS: usize = 5;
 
@@ -32,7 +36,7 @@ pub(super) async fn run(connector: &Connector) -> Result<Vec<String>, Failure> {
         return Ok(Vec::new());
     }
     make_lock(&lock).await?;
-    lock.run("BEGIN; SELECT id FROM schema_lock WHERE id = 1 FOR UPDATE").await.map_err(migration)?;
+    lock.run(LOCK).await.map_err(migration)?;
     let applied = run_locked(connector, &lock).await;
     lock.run("ROLLBACK").await?;
     applied

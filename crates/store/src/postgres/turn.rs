@@ -237,7 +237,9 @@ async fn activate(session: &Session, engine: &Engine, lane: Claim, root: RootId)
     let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
     let now = engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?;
     let stand = opened.at(now);
-    session.execute(Sql::SetMeta, &[&"active_root", &root.0.to_be_bytes().as_slice()]).await?;
+    if session.execute(Sql::ActivateRoot, &[&root.0.to_be_bytes().as_slice()]).await? == 0 {
+        return Ok(Turn { stand, product: Product::Nothing, writes: None });
+    }
     let event = Event::RootActivated(root);
     let entry = Entry::of_store(event, Actor::System, now, engine.random());
     Ok(Turn { stand, product: Product::Nothing, writes: Some(Writes::of_entry(&entry)?) })
