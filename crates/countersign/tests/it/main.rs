@@ -28,3 +28,4 @@ mod shutdown;
 mod slow_database;
 mod store_choice;
 mod takeover;
+mod twilio;

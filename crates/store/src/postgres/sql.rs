@@ -233,6 +233,15 @@ statements! {
     KeepMeta(TEXT, BYTEA) = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
     SetMeta(TEXT, BYTEA) = "UPDATE meta SET value = $2 WHERE key = $1";
 
+    // ── settings of dialects
+    Setting(BYTEA, TEXT, BYTEA) = "SELECT body FROM setting WHERE tenant = $1 AND kind = $2 AND id = $3";
+    Settings(BYTEA, TEXT) = "SELECT body FROM setting WHERE tenant = $1 AND kind = $2 ORDER BY id";
+    CountSettings(BYTEA, TEXT) = "SELECT count(*) FROM setting WHERE tenant = $1 AND kind = $2";
+    PutSetting(BYTEA, TEXT, BYTEA, BYTEA) =
+        "INSERT INTO setting (tenant, kind, id, body) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant, kind, id) DO UPDATE SET body = excluded.body";
+    RemoveSetting(BYTEA, TEXT, BYTEA) = "DELETE FROM setting WHERE tenant = $1 AND kind = $2 AND id = $3";
+
     // ── retention, in small steps
     RetireOnce(INT8, INT8) =
         "DELETE FROM once WHERE key IN (
