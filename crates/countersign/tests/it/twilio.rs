@@ -179,6 +179,11 @@ async fn garbage_is_answered_in_the_vendors_form() {
         is_twilio_error(&answer, status, &body[..body.len().min(40)]);
         assert!(status.is_client_error(), "{status}");
     }
+    for (query, code) in [("PageSize=1001", 60373), ("PageSize=0", 60373), ("PageToken=x", 60374)] {
+        let request = server.client.get(format!("{}/v2/Services?{query}", pair.base));
+        let (status, body) = answered(request.basic_auth(&pair.key, Some(&pair.secret))).await;
+        assert_eq!((status.as_u16(), &body["code"]), (400, &json!(code)), "{query}");
+    }
     let (status, body) = answered(post().header("authorization", "Basic %%%")).await;
     is_twilio_error(&body, status, "a header that is no Basic");
 }

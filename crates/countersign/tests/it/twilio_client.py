@@ -156,6 +156,10 @@ def services():
     claim("a custom code is approved", shop.verification_checks.create(to="+48600100308", code="Ab12").valid)
     kept = shop.fetch()
     claim("links", kept.links["verifications"].startswith(BASE))
+    shop.update(lookup_enabled=True, skip_sms_to_landlines=True)
+    refused(403, 60205, lambda: shop.verifications.create(to="+48221234567", channel="sms"))
+    known = shop.verifications.create(to="+48600100317", channel="sms").lookup
+    claim("the sort of line", known["carrier"]["type"] == "mobile")
     for other in made:
         claim("delete is True", verify.services(other.sid).delete() is True)
     refused(404, 20404, lambda: verify.services(made[0].sid).fetch())
@@ -199,6 +203,12 @@ def limits():
     refused(400, 60200, lambda: service.verifications.create(to="+48600100313", channel="sms", rate_limits={"nobody": "1"}))
     claim("lists", [row.sid for row in of.buckets.list()] == [bucket.sid] and len(service.rate_limits.list()) == 1)
     claim("update", service.rate_limits(limit.sid).update(description="x").description == "x")
+    for interval in range(61, 80):
+        of.buckets.create(max=9, interval=interval)
+    refused(400, 60210, lambda: of.buckets.create(max=9, interval=99))
+    for nth in range(49):
+        service.rate_limits.create(unique_name=f"limit{nth}")
+    refused(400, 60207, lambda: service.rate_limits.create(unique_name="one.too.many"))
     claim("deletes", of.buckets(bucket.sid).delete() is True and service.rate_limits(limit.sid).delete() is True)
     refused(404, 20404, lambda: service.rate_limits(limit.sid).fetch())
 

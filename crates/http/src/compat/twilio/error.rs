@@ -214,6 +214,27 @@ impl IntoResponse for TwilioError {
 mod tests {
     use super::*;
 
+    #[test]
+    fn refusals_have_the_codes_of_the_vendor() {
+        let (soon, now) = (Timestamp::from_millis(1), Timestamp::default());
+        for (refusal, channel, status, code) in [
+            (Refusal::NoRoute, Channel::Email, 400, 60217),
+            (Refusal::NoRoute, Channel::Sms, 400, 60223),
+            (Refusal::ChannelNotAllowed, Channel::Email, 400, 60223),
+            (Refusal::CannotReceive, Channel::Sms, 403, 60205),
+            (Refusal::RecipientPaused(soon), Channel::Sms, 429, 60202),
+            (Refusal::RecipientBlocked, Channel::Sms, 429, 60202),
+            (Refusal::RecipientRateLimited(soon), Channel::Sms, 429, 60203),
+            (Refusal::IpRateLimited(soon), Channel::Sms, 429, 60203),
+            (Refusal::Blocked(Block::List), Channel::Sms, 403, 60410),
+            (Refusal::Blocked(Block::Country), Channel::Sms, 403, 60605),
+            (Refusal::RootUnknown, Channel::Sms, 503, 20503),
+        ] {
+            let error = TwilioError::of_start(refusal, channel, None, now);
+            assert_eq!((error.status, error.code), (status, code), "{refusal:?}");
+        }
+    }
+
     #[tokio::test]
     async fn an_error_has_the_four_members_of_the_vendor_and_none_of_a_problem_document() {
         use http_body_util::BodyExt as _;

@@ -26,13 +26,16 @@ mod view;
 mod webhooks;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::Uri;
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
+use crate::body;
 pub(crate) use client::MOUNT;
 use error::TwilioError;
 pub(crate) use sid::Sid;
@@ -134,7 +137,16 @@ fn router() -> Router<App> {
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(whole))
         .layer(map_response(in_the_vendors_form))
+}
+
+/// Reads the body before anything is decided. A refusal that left it unread would end the connection, and the vendor's
+/// libraries would trip over that with their next call.
+async fn whole(request: Request, next: Next) -> Result<Response, TwilioError> {
+    let (parts, body) = request.into_parts();
+    let bytes = body::collect(body).await?;
+    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
 }
 
 async fn unknown(uri: Uri) -> TwilioError {
