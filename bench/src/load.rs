@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::client::Client;
+use crate::database::{Cost, Database};
 use crate::report::{Quantiles, Row};
-use crate::server::Server;
+use crate::server::Servers;
 use crate::sink::Sink;
 
 /// Who carries the code.
@@ -18,6 +19,16 @@ pub(crate) enum Flow {
     Delivered,
     /// The customer: the code is in the answer.
     Own,
+}
+
+impl Flow {
+    /// Commands to the store per verification: create, check, and where the server delivers, what came of it.
+    const fn commands(self) -> f64 {
+        match self {
+            Self::Delivered => 3.0,
+            Self::Own => 2.0,
+        }
+    }
 }
 
 /// How fast verifications start.
@@ -47,12 +58,12 @@ struct Times {
 }
 
 /// Stores verifications that nobody ever answers.
-pub(crate) async fn store(server: &Server, count: u64) -> anyhow::Result<()> {
+pub(crate) async fn store(servers: &Servers, count: u64) -> anyhow::Result<()> {
     let left = Arc::new(AtomicU64::new(count));
     let mut loops = Vec::new();
-    for _ in 0..128 {
+    for number in 0..128 {
         let left = Arc::clone(&left);
-        let mut client = Client::connect(server.address, &server.key).await?;
+        let mut client = Client::connect(servers.address(number), &servers.key).await?;
         loops.push(tokio::spawn(async move {
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
                 let (n, to) = fresh_number();
@@ -71,20 +82,27 @@ pub(crate) async fn store(server: &Server, count: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is measured, with what.
+pub(crate) struct Stage<'a> {
+    pub(crate) servers: &'a Servers,
+    pub(crate) sink: &'a Arc<Sink>,
+    pub(crate) database: Option<&'a Database>,
+}
+
 /// Measures one row.
 pub(crate) async fn run(
-    server: &Server,
-    sink: &Arc<Sink>,
+    Stage { servers, sink, database }: &Stage<'_>,
     flow: Flow,
     concurrency: usize,
     pace: Pace,
     span: Duration,
 ) -> anyhow::Result<Row> {
-    let cpu_before = server.cpu_seconds()?;
+    let counted = database.map(Database::counted).transpose()?;
+    let cpu_before = servers.cpu_seconds()?;
     let start = Instant::now();
     let mut workers = Vec::new();
     for number in 0..concurrency {
-        let client = Client::connect(server.address, &server.key).await?;
+        let client = Client::connect(servers.address(number), &servers.key).await?;
         let interval = interval(pace, concurrency, number);
         workers.push(tokio::spawn(worker(client, Arc::clone(sink), flow, interval, start, span)));
     }
@@ -96,14 +114,20 @@ pub(crate) async fn run(
         all.called.append(&mut one.called);
     }
     let elapsed = start.elapsed().as_secs_f64();
-    let cpu = server.cpu_seconds()? - cpu_before;
+    let cpu = servers.cpu_seconds()? - cpu_before;
     let done = all.check.len();
+    let cost = |(before, database): (_, &Database)| {
+        anyhow::Ok(Cost::between(before, database.counted()?, done, flow.commands()))
+    };
+    let database = counted.zip(*database).map(cost).transpose()?;
     Ok(Row {
         name: name(flow, pace),
         concurrency,
         verifications: done as u64,
         verifications_per_second: done as f64 / elapsed,
         server_cpu_microseconds: cpu * 1e6 / done.max(1) as f64,
+        database,
+        row_by_row: None,
         create: Quantiles::of(all.create),
         check: Quantiles::of(all.check),
         accepted_to_called: Quantiles::of(all.called),

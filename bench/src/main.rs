@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark is a stopwatch")]
 
 mod client;
+mod database;
 mod load;
 mod process;
 mod reference;
@@ -12,13 +13,29 @@ mod report;
 mod server;
 mod sink;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use anyhow::ensure;
+use clap::{Parser, ValueEnum};
 
-use crate::load::{Flow, Pace};
+use crate::database::{Database, Profile};
+use crate::load::{Flow, Pace, Stage};
 use crate::report::{Report, Row};
+use crate::server::{Servers, Setup};
+use crate::sink::Sink;
+
+/// Where the server keeps its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Store {
+    /// A file.
+    Sqlite,
+    /// A durable PostgreSQL server, started for this run.
+    Postgres,
+}
 
 /// Measure the server's speed.
 #[derive(Parser)]
@@ -26,6 +43,18 @@ struct Arguments {
     /// The release build of `countersign`.
     #[arg(long)]
     server: PathBuf,
+    /// Where it keeps its rows.
+    #[arg(long, value_enum, default_value_t = Store::Sqlite)]
+    store: Store,
+    /// Servers over one store, which the load is spread over.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    nodes: u8,
+    /// `[store] lanes`: batches in flight per server.
+    #[arg(long)]
+    lanes: Option<u8>,
+    /// A directory for what the database says of statements, plans and tables, row by row. Costs a little speed.
+    #[arg(long, value_name = "DIRECTORY")]
+    profile: Option<PathBuf>,
     /// Seconds each row is measured.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
@@ -58,41 +87,78 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
-    let span = Duration::from_secs(arguments.seconds);
-    let directory = tempfile::tempdir()?;
+    // The server wants its directory for its owner alone.
+    let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()?;
     let fsync_per_second = reference::fsync_rate(directory.path())?;
     let widest = arguments.concurrency.iter().copied().max().unwrap_or(1);
     let empty_per_second = reference::requests_per_second(widest, Duration::from_secs(3)).await?;
-    let sink = std::sync::Arc::new(sink::Sink::start().await?);
-    let server = server::Server::start(&arguments.server, directory.path(), sink.address()).await?;
+    let sink = Arc::new(Sink::start().await?);
+    let database = database(arguments)?;
+    let servers = Servers::start(&Setup {
+        binary: &arguments.server,
+        directory: directory.path(),
+        sink: sink.address(),
+        database: database.as_ref().map(Database::url),
+        nodes: arguments.nodes.into(),
+        lanes: arguments.lanes,
+    })?;
     if arguments.stored > 0 {
         eprintln!("storing {} verifications …", arguments.stored);
-        load::store(&server, arguments.stored).await?;
+        load::store(&servers, arguments.stored).await?;
     }
-    let mut rows = Vec::new();
-    let mut fastest = 0.0_f64;
-    for &concurrency in &arguments.concurrency {
-        let row = load::run(&server, &sink, Flow::Delivered, concurrency, Pace::AsFast, span).await?;
-        eprintln!("{}", row.line());
-        fastest = fastest.max(row.verifications_per_second);
-        rows.push(row);
-    }
-    let half = Pace::PerSecond(fastest / 2.0);
-    let row = load::run(&server, &sink, Flow::Delivered, widest.min(64), half, span).await?;
-    eprintln!("{}", row.line());
-    rows.push(row);
-    let own = load::run(&server, &sink, Flow::Own, widest, Pace::AsFast, span).await?;
-    eprintln!("{}", own.line());
-    rows.push(own);
+    let stage = Stage { servers: &servers, sink: &sink, database: database.as_ref() };
+    let rows = measure_rows(arguments, &stage).await?;
+    let nodes = servers.figures()?;
     Ok(Report {
+        store: report::store(database.as_ref(), nodes.len(), arguments.lanes)?,
+        nodes,
+        lanes: arguments.lanes,
         stored: arguments.stored,
         fsync_per_second,
         empty_handler_per_second: empty_per_second,
-        ready_milliseconds: server.ready_milliseconds,
-        peak_memory_mebibytes: server.peak_memory_mebibytes()?,
         self_ratio: own_ratio(&rows, empty_per_second),
         rows,
     })
+}
+
+fn database(arguments: &Arguments) -> anyhow::Result<Option<Database>> {
+    if arguments.store == Store::Postgres {
+        return Database::start(arguments.profile.is_some()).map(Some);
+    }
+    ensure!(
+        arguments.nodes == 1,
+        "a SQLite file has one server: use --store postgres for {}",
+        arguments.nodes
+    );
+    ensure!(
+        arguments.lanes.is_none() && arguments.profile.is_none(),
+        "--lanes and --profile are for --store postgres"
+    );
+    Ok(None)
+}
+
+async fn measure_rows(arguments: &Arguments, stage: &Stage<'_>) -> anyhow::Result<Vec<Row>> {
+    let span = Duration::from_secs(arguments.seconds);
+    let widest = arguments.concurrency.iter().copied().max().unwrap_or(1);
+    let profile = arguments.profile.as_deref().map(Profile::into).transpose()?;
+    let profiled = profile.as_ref().zip(stage.database);
+    let mut rows: Vec<Row> = Vec::new();
+    let all_out = arguments.concurrency.iter().map(|&people| (Flow::Delivered, people, false));
+    let steady = [(Flow::Delivered, widest.min(64), true), (Flow::Own, widest, false)];
+    for (flow, people, half) in all_out.chain(steady) {
+        let fastest = rows.iter().map(|row| row.verifications_per_second).fold(0.0_f64, f64::max);
+        let pace = if half { Pace::PerSecond(fastest / 2.0) } else { Pace::AsFast };
+        profiled.map(|(profile, database)| profile.begin(database)).transpose()?;
+        let mut row = load::run(stage, flow, people, pace, span).await?;
+        profiled.map(|(profile, database)| profile.end(database, &row)).transpose()?;
+        // Right behind the row it stands beside: the machine may be another one a minute later.
+        let reference = stage.database.filter(|_| flow == Flow::Delivered && !half);
+        row.row_by_row = reference.map(|database| database.row_by_row(people, span)).transpose()?;
+        eprintln!("{}", row.line());
+        rows.push(row);
+    }
+    profiled.map(|(profile, database)| profile.keep_log(database)).transpose()?;
+    Ok(rows)
 }
 
 /// Requests per second of create and check alone, as a share of the empty handler's.

@@ -7,38 +7,93 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use serde::Serialize;
 
 use crate::process;
 
-/// A running server.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    pub(crate) key: String,
-    pub(crate) ready_milliseconds: u64,
+/// How to start the servers.
+pub(crate) struct Setup<'a> {
+    /// The release build.
+    pub(crate) binary: &'a Path,
+    /// Where configuration, key ring and, without a database, the store lie.
+    pub(crate) directory: &'a Path,
+    /// The SMS gateway.
+    pub(crate) sink: SocketAddr,
+    /// The URL of the database; without it, a SQLite file.
+    pub(crate) database: Option<&'a str>,
+    /// Nodes over one store.
+    pub(crate) nodes: usize,
+    /// `[store] lanes`, where it is not the default.
+    pub(crate) lanes: Option<u8>,
 }
 
-impl Server {
-    /// Sets a server up in `directory` with the sink as its SMS gateway, and starts it.
-    pub(crate) async fn start(binary: &Path, directory: &Path, sink: SocketAddr) -> anyhow::Result<Self> {
-        let config = directory.join("countersign.toml");
-        let made = Command::new(binary)
-            .args(["init", "--json"])
-            .env("COUNTERSIGN_PROFILE", directory.join("profile.toml"))
-            .current_dir(directory)
-            .output()?;
+/// Running servers over one store.
+pub(crate) struct Servers {
+    nodes: Vec<Node>,
+    pub(crate) key: String,
+}
+
+struct Node {
+    child: Child,
+    address: SocketAddr,
+    ready_milliseconds: u64,
+}
+
+/// What a node says of itself.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct NodeFigures {
+    pub(crate) ready_milliseconds: u64,
+    pub(crate) peak_memory_mebibytes: f64,
+}
+
+impl Servers {
+    /// Sets a store up with the sink as its SMS gateway, and starts the servers.
+    pub(crate) fn start(setup: &Setup<'_>) -> anyhow::Result<Self> {
+        let config = setup.directory.join("countersign.toml");
+        let mut init = Command::new(setup.binary);
+        init.args(["init", "--json"]).args(setup.database.into_iter().flat_map(|url| ["--store", url]));
+        let made = init.env("COUNTERSIGN_PROFILE", setup.directory.join("profile.toml"));
+        let made = made.current_dir(setup.directory).output()?;
         ensure!(made.status.success(), "init failed: {}", String::from_utf8_lossy(&made.stderr));
-        let key = create_key(binary, directory)?;
+        let key = create_key(setup.binary, setup.directory)?;
         let written = std::fs::read_to_string(&config)?;
-        std::fs::write(&config, with_gateway(&written, sink))?;
+        std::fs::write(&config, with_gateway(&written, setup.sink))?;
+        let nodes = (0..setup.nodes).map(|number| Node::start(setup, &config, number));
+        Ok(Self { nodes: nodes.collect::<anyhow::Result<_>>()?, key })
+    }
+
+    /// Where the load's connection of this number goes.
+    pub(crate) fn address(&self, number: usize) -> SocketAddr {
+        self.nodes[number % self.nodes.len()].address
+    }
+
+    /// Processor time of all nodes so far.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        self.nodes.iter().map(|node| process::cpu_seconds(node.child.id())).sum()
+    }
+
+    pub(crate) fn figures(&self) -> anyhow::Result<Vec<NodeFigures>> {
+        let of = |node: &Node| {
+            let peak_memory_mebibytes = process::peak_memory_mebibytes(node.child.id())?;
+            Ok(NodeFigures { ready_milliseconds: node.ready_milliseconds, peak_memory_mebibytes })
+        };
+        self.nodes.iter().map(of).collect()
+    }
+}
+
+impl Node {
+    fn start(setup: &Setup<'_>, config: &Path, number: usize) -> anyhow::Result<Self> {
+        let mut serve = Command::new(setup.binary);
+        serve.args(["serve", "--config"]).arg(config);
+        serve.env("COUNTERSIGN_SERVER__LISTEN", "127.0.0.1:0").env("COUNTERSIGN_LOG__LEVEL", "warn");
+        // Nodes of one machine: each needs a control socket of its own.
+        let socket = setup.directory.join(format!("control-{number}.sock"));
+        serve.env("COUNTERSIGN_SERVER__CONTROL_SOCKET", socket);
+        if let Some(lanes) = setup.lanes {
+            serve.env("COUNTERSIGN_STORE__LANES", lanes.to_string());
+        }
         let started = Instant::now();
-        let mut child = Command::new(binary)
-            .args(["serve", "--config"])
-            .arg(&config)
-            .env("COUNTERSIGN_SERVER__LISTEN", "127.0.0.1:0")
-            .env("COUNTERSIGN_LOG__LEVEL", "warn")
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child = serve.stdout(Stdio::piped()).spawn()?;
         let output = BufReader::new(child.stdout.take().context("no output")?);
         let mut address = None;
         for line in output.lines() {
@@ -49,25 +104,12 @@ impl Server {
                 break;
             }
         }
-        let ready = started.elapsed();
-        Ok(Self {
-            child,
-            address: address.context("the server printed no address")?,
-            key,
-            ready_milliseconds: u64::try_from(ready.as_millis())?,
-        })
-    }
-
-    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        process::cpu_seconds(self.child.id())
-    }
-
-    pub(crate) fn peak_memory_mebibytes(&self) -> anyhow::Result<f64> {
-        process::peak_memory_mebibytes(self.child.id())
+        let ready_milliseconds = u64::try_from(started.elapsed().as_millis())?;
+        Ok(Self { child, address: address.context("the server printed no address")?, ready_milliseconds })
     }
 }
 
-impl Drop for Server {
+impl Drop for Node {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

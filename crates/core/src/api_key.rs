@@ -139,7 +139,9 @@ impl KeySecret {
     pub fn prefix(text: &str) -> Option<&str> {
         let known = ["sk_live_", "sk_test_", "rk_live_", "rk_test_", "ok_live_"];
         let head = known.iter().find(|head| text.starts_with(**head))?;
-        (text.len() == head.len() + 52 && text.is_ascii()).then(|| &text[..head.len() + PREFIX_RANDOM])
+        let random = &text.as_bytes()[head.len()..];
+        let symbols = random.iter().all(|symbol| symbol.is_ascii_lowercase() || symbol.is_ascii_digit());
+        (random.len() == 52 && symbols).then(|| &text[..head.len() + PREFIX_RANDOM])
     }
 }
 
@@ -243,6 +245,8 @@ mod tests {
         }
         let accents = format!("sk_live_{}", "é".repeat(26));
         assert_eq!(KeySecret::prefix(&accents), None);
+        // Basic authentication can carry any byte, and not every database takes this one in a text.
+        assert_eq!(KeySecret::prefix(&format!("sk_live_\0{}", "0".repeat(51))), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The wiring: what a server is made of, from top to bottom.
 
 mod alone;
+mod copy;
 mod engine;
 mod idle;
 mod listen;
@@ -24,6 +25,7 @@ use crate::lifecycle::Signals;
 use crate::logging;
 use crate::problem::Outcome;
 
+pub(crate) use copy::copy;
 pub(crate) use engine::{Opened, migrate, open, open_with};
 
 /// What the HTTP edge works with.

@@ -11,4 +11,5 @@ pub mod messages;
 pub mod provider;
 pub mod smtp;
 pub mod text;
+mod tls;
 pub mod worker;

@@ -3,11 +3,15 @@
 use std::fmt;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use countersign_core::time::Timestamp;
 use http_body_util::Full;
 use serde::{Serialize, Serializer};
+
+/// Says `true` in an answer that repeats an earlier one.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Something that is written as a JSON text by its `Display`, or two such things one after the other.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +80,7 @@ pub(crate) fn typed(
 ) -> Response {
     let mut response = Response::new(Body::new(Full::new(body.into())));
     *response.status_mut() = status;
-    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

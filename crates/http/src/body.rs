@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use countersign_core::command::Once;
 use countersign_core::keys::Keys;
 use countersign_core::limits::MAX_IDEMPOTENCY_KEY;
@@ -16,6 +16,8 @@ use crate::fields::{Fields, invalid};
 use crate::limits;
 use crate::problem::Problem;
 use crate::value::Value;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The body of a request that changes something, and the idempotency key it came with.
 #[derive(Debug)]
@@ -127,7 +129,7 @@ pub(crate) fn is_form(headers: &HeaderMap, empty: bool) -> Result<bool, Problem>
 
 /// `Idempotency-Key`, quoted (as the IETF draft has it) or bare.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let mut given = headers.get_all("idempotency-key").iter();
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(first) = given.next() else { return Ok(None) };
     let text = first.to_str().unwrap_or_default().trim();
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);

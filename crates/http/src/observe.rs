@@ -1,7 +1,7 @@
 //! The outermost layer: an id for every request, one log line with the route's pattern, problems rendered, headers.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Extensions, HeaderMap, HeaderValue, Version, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use countersign_core::ids::RequestId;
@@ -10,6 +10,10 @@ use crate::app::App;
 use crate::error_code::ErrorCode;
 use crate::problem::{Problem, Unrendered};
 use crate::quota::Slot;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const SIMULATE_LIMITS: HeaderName = HeaderName::from_static("countersign-simulate-limits");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a handler knows of its request beside the body.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +38,7 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let language = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
-    let simulate_limits = says_true(request.headers(), "countersign-simulate-limits");
+    let simulate_limits = says_true(request.headers(), &SIMULATE_LIMITS);
     let trace = trace_id(request.headers());
     let version = request.version();
     request.extensions_mut().insert(Context { request_id, simulate_limits });
@@ -69,13 +73,13 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     response
 }
 
-fn says_true(headers: &HeaderMap, name: &str) -> bool {
+fn says_true(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.get(name).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
 }
 
 /// The trace id of a W3C `traceparent`, when it is a well-formed one.
 fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
+    let mut parts = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
     let (version, id) = (parts.next()?, parts.next()?);
     let hexadecimal = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (version.len() == 2 && hexadecimal).then(|| id.to_owned())
@@ -94,7 +98,7 @@ fn with_headers_of(mut rendered: Response, original: &Response) -> Response {
 fn finish(response: &mut Response, request_id: RequestId) {
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(request_id.to_string()) {
-        headers.insert("request-id", value);
+        headers.insert(REQUEST_ID, value);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -124,10 +128,7 @@ mod tests {
     #[test]
     fn only_a_well_formed_traceparent_counts() {
         let read = |value: &'static str| {
-            trace_id(&HeaderMap::from_iter([(
-                header::HeaderName::from_static("traceparent"),
-                HeaderValue::from_static(value),
-            )]))
+            trace_id(&HeaderMap::from_iter([(TRACEPARENT, HeaderValue::from_static(value))]))
         };
         let id = "0af7651916cd43dd8448eb211c80319c";
         assert_eq!(read("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(), Some(id));

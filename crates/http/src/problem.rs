@@ -12,7 +12,7 @@ use countersign_core::verification::Block;
 use http_body_util::Full;
 use serde::Serialize;
 
-use crate::answer::{Text, json_bytes};
+use crate::answer::{REPLAYED, Text, json_bytes};
 use crate::error_code::ErrorCode;
 use crate::verifications::view::VerificationView;
 
@@ -147,7 +147,7 @@ impl Problem {
             headers.insert("retry-after", seconds.into());
         }
         if self.replayed {
-            headers.insert("idempotent-replayed", axum::http::HeaderValue::from_static("true"));
+            headers.insert(REPLAYED, axum::http::HeaderValue::from_static("true"));
         }
         if self.code.status() == 401 {
             let challenge = axum::http::HeaderValue::from_static("Bearer realm=\"countersign\"");

@@ -4,6 +4,7 @@
 //! ([`load`]); each has only its own reads and writes.
 
 mod cbor;
+pub mod copy;
 mod load;
 pub mod memory;
 pub mod postgres;

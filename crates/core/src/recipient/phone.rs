@@ -85,7 +85,9 @@ impl Phone {
             return Ok(Self::scenario(dialled));
         }
         let number = PhoneNumber::parse(dialled, None).map_err(|_| RecipientError::PhoneInvalid)?;
-        if !number.is_valid() {
+        // The library's `is_valid` finds the type, too, and asks only whether there is one.
+        let number_type = number.get_type();
+        if number_type == PhoneNumberType::Unknown {
             return Err(RecipientError::PhoneInvalid);
         }
         let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
@@ -96,7 +98,7 @@ impl Phone {
             e164,
             calling_code_digits: number.country_code.to_string().len(),
             country: number.get_region_code().and_then(|region| region.as_region_str().parse().ok()),
-            line_type: LineType::from(number.get_type()),
+            line_type: LineType::from(number_type),
         })
     }
 

@@ -17,6 +17,7 @@ mod projects;
 mod ring;
 mod send;
 mod serve;
+mod store;
 mod twilio_pair;
 
 use std::process::ExitCode;
@@ -73,6 +74,8 @@ enum Command {
     Config(config::Args),
     /// Bring the store's schema up to date (the server does so at start, too).
     Migrate(migrate::Args),
+    /// Move a store from a SQLite file into PostgreSQL.
+    Store(store::Args),
     /// Look for what keeps the server from working, and say how to fix it.
     Doctor(doctor::Args),
     /// Print the completion script of a shell.
@@ -116,6 +119,7 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Ring(args) => ring::run(&args, output),
         Command::Config(args) => config::run(&args, output),
         Command::Migrate(args) => migrate::run(&args, output).await,
+        Command::Store(args) => store::run(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
         Command::Completion(args) => completion::run(&args, output),
         Command::Docs(args) => docs::run(&args, output),
@@ -138,6 +142,7 @@ mod tests {
         fn visit(command: &clap::Command) {
             for argument in command.get_arguments().filter_map(|argument| argument.get_long()) {
                 let words = ["password", "secret", "api-key", "token"];
+                let argument = argument.strip_suffix("-file").map_or(argument, |_| "file");
                 assert!(!words.iter().any(|word| argument.contains(word)), "--{argument}");
             }
             command.get_subcommands().for_each(visit);

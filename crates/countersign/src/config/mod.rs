@@ -89,6 +89,26 @@ impl Config {
         ))
     }
 
+    /// The store at a URL that was given as a flag, with the environment laid over it: its password, its certificates.
+    ///
+    /// # Errors
+    /// When the environment names another store: one of the two is a mistake.
+    pub(crate) fn of_store(url: &str, password_file: Option<&Path>) -> Outcome<Self> {
+        let text = toml::to_string(&Self { store: Store::at(url), ..Self::default() }).unwrap_or_default();
+        let mut config = Self::of_text(&text, Path::new(FILE_NAME))?;
+        if let Some(file) = password_file {
+            config.store.password_file = Some(file.to_owned());
+        }
+        if config.store.url == StoreUrl::new(url) {
+            return Ok(config);
+        }
+        Err(Problem::usage(
+            "two stores are named",
+            format!("the command line names {url}, and COUNTERSIGN_STORE__URL {}", config.store.url),
+            "unset COUNTERSIGN_STORE__URL, or leave the flag away",
+        ))
+    }
+
     /// What `text` says, as if it stood in the file `path`, with the environment laid over it.
     pub(crate) fn of_text(text: &str, path: &Path) -> Outcome<Self> {
         Self::parse(text, path, &overlay::variables(std::env::vars_os()))

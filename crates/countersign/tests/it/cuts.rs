@@ -14,7 +14,7 @@ const ROUNDS: usize = 6;
 const ASKED: &str = "the lane's row will tell";
 
 /// As it stands on the wire: `READ COMMITTED` is something else.
-const COMMIT: &[u8] = b"COMMIT\0";
+pub(crate) const COMMIT: &[u8] = b"COMMIT\0";
 
 /// A node behind a proxy, and one past it that was there first: that one leads, so that few commits of the first are not
 /// those of its requests.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_peers::Postgres;
+use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::faults::until_ready;
@@ -19,6 +20,12 @@ async fn promotion_of_the_synchronous_standby_loses_nothing_that_was_acknowledge
     let nodes = ["a", "b"].map(|name| Arc::new(cluster.node(name)));
     let load = Load::start(&Balancer::over(&nodes), 6, &mut dice);
     load.more(60).await;
+    // A commit that the standby does not have yet is not acknowledged.
+    standby.pause();
+    let refused = nodes[0].post("/v1/verifications", json!({ "to": "+48600120001" })).await;
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    standby.resume();
+    load.more(20).await;
     primary.kill_nine();
     standby.promote();
     for node in &nodes {

@@ -1,7 +1,8 @@
 //! Clients under load, and what they know for certain afterwards: only what they were answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -67,6 +68,8 @@ struct Known {
 #[derive(Debug, Default)]
 pub(crate) struct History {
     known: Vec<Known>,
+    /// Starts that got no answer until the end.
+    abandoned: usize,
     /// How many answers of each kind there were; `0` for none.
     pub(crate) answers: BTreeMap<u16, usize>,
     /// The answer that took longest.
@@ -142,6 +145,7 @@ impl Load {
         for client in self.clients {
             let one = client.await.expect("no client met an answer it must never get");
             history.known.extend(one.known);
+            history.abandoned += one.abandoned;
             one.answers
                 .into_iter()
                 .for_each(|(kind, count)| *history.answers.entry(kind).or_default() += count);
@@ -174,8 +178,8 @@ impl Client {
     }
 
     async fn verification(&mut self, to: &str) {
-        let Some(created) = self.ask("/v1/verifications", json!({ "to": to, "channel": "self" })).await
-        else {
+        let Some(created) = self.start(to).await else {
+            self.history.abandoned += 1;
             return;
         };
         assert_eq!(created.status, 201, "{}", created.body);
@@ -191,7 +195,7 @@ impl Client {
             told_approved: false,
         };
         if self.dice.roll(4) == 0 {
-            match self.ask(&path, json!({ "code": wrong(&known.code) })).await {
+            match self.ask(&path, json!({ "code": wrong(&known.code) }), &[]).await {
                 Some(answer) => {
                     assert_eq!(answer.code(), "code_incorrect", "{}", answer.body);
                     known.wrong += 1;
@@ -206,9 +210,20 @@ impl Client {
         self.history.known.push(known);
     }
 
+    /// Asks until there is an answer; the idempotency key sees to it that only one of them is a start.
+    async fn start(&mut self, to: &str) -> Option<Answer> {
+        let body = json!({ "to": to, "channel": "self" });
+        loop {
+            let answer = self.ask("/v1/verifications", body.clone(), &[("idempotency-key", to)]).await;
+            if answer.is_some() || self.stop.load(Ordering::Relaxed) {
+                return answer;
+            }
+        }
+    }
+
     async fn approve(&mut self, path: &str, known: &mut Known) {
         loop {
-            match self.ask(path, json!({ "code": known.code })).await {
+            match self.ask(path, json!({ "code": known.code }), &[]).await {
                 Some(answer) if answer.status == 200 => known.approved += 1,
                 Some(answer) => {
                     assert_eq!(answer.code(), "verification_already_approved", "{}", answer.body);
@@ -229,10 +244,10 @@ impl Client {
     }
 
     /// `None` when it is not known what came of it.
-    async fn ask(&mut self, path: &str, body: Value) -> Option<Answer> {
+    async fn ask(&mut self, path: &str, body: Value, headers: &[(&str, &str)]) -> Option<Answer> {
         let node = self.nodes.pick(&mut self.dice);
         let asked = Instant::now();
-        let answer = node.try_call(Some(&node.key), Method::POST, path, Some(body), &[]).await;
+        let answer = node.try_call(Some(&node.key), Method::POST, path, Some(body), headers).await;
         self.history.slowest = self.history.slowest.max(asked.elapsed());
         let status = answer.as_ref().map_or(0, |answer| answer.status.as_u16());
         *self.history.answers.entry(status).or_default() += 1;
@@ -249,6 +264,12 @@ impl History {
     pub(crate) fn others_than(&self, kinds: &[u16]) -> BTreeMap<u16, usize> {
         let answers = self.answers.iter().filter(|(kind, _)| !kinds.contains(kind));
         answers.map(|(kind, count)| (*kind, *count)).collect()
+    }
+
+    /// How many starts there may be in the database: one of each that was answered, at most one of each other.
+    pub(crate) fn starts(&self) -> RangeInclusive<usize> {
+        let ids: BTreeSet<_> = self.known.iter().map(|known| &known.id).collect();
+        ids.len()..=self.known.len() + self.abandoned
     }
 
     /// Nothing acknowledged is lost, nothing was or can be approved twice, no wrong code was forgotten or counted twice.
@@ -274,6 +295,7 @@ impl Known {
         assert!(self.approved <= 1, "{self:?}");
         if self.told_approved {
             assert_eq!(shown.body["status"], "approved", "{self:?}");
+            self.is_told_once(&node).await;
             let again = node.check(&self.id, &self.code).await;
             assert_eq!(again.code(), "verification_already_approved", "{self:?} is {}", again.body);
         } else if shown.body["status"] == "pending" {
@@ -283,5 +305,18 @@ impl Known {
         } else {
             assert!(self.right_unsure && shown.body["status"] == "approved", "{self:?} is {}", shown.body);
         }
+    }
+    /// Its timeline has every fact, and each once.
+    async fn is_told_once(&self, node: &Server) {
+        let timeline = node.get(&format!("/v1/verifications/{}/timeline", self.id)).await;
+        let facts = timeline.body["data"].as_array().expect("facts");
+        let count = |fact: &str| facts.iter().filter(|known| known["type"] == fact).count() as u64;
+        assert_eq!(
+            (count("verification.created"), count("verification.approved")),
+            (1, 1),
+            "{self:?}: {facts:?}"
+        );
+        let wrong = self.wrong..=self.wrong + self.wrong_unsure;
+        assert!(wrong.contains(&count("check.rejected")), "{self:?}: {facts:?}");
     }
 }

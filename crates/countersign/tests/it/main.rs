@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod canary;
+mod chaos;
 mod cluster;
 mod cuts;
 mod failover;
@@ -27,5 +28,6 @@ mod sending_limits;
 mod shutdown;
 mod slow_database;
 mod store_choice;
+mod store_copy;
 mod takeover;
 mod twilio;

@@ -13,18 +13,20 @@ use crate::faults::until_ready;
 use crate::harness::{Server, wrong};
 use crate::load::DEADLINE;
 
-/// Starts and checks at once, one of them with a wrong code; all are refused in time.
+/// Starts, checks and reads at once, one check with a wrong code; all are refused in time.
 async fn all_refused_in_time(node: &Arc<Server>, id: &str, code: &str) {
     let mut requests = JoinSet::new();
-    let check = format!("/v1/verifications/{id}/check");
     for number in 0..20 {
         let create = json!({ "to": format!("+4860060{number:04}"), "channel": "self" });
         let code = if number == 0 { wrong(code) } else { "no code".to_owned() };
-        for (path, body) in [("/v1/verifications", create), (&check, json!({ "code": code }))] {
-            let (node, path) = (Arc::clone(node), path.to_owned());
+        let check = ("/v1/verifications/{id}/check", Some(json!({ "code": code })));
+        let read = if number % 2 == 0 { "/v1/verifications/{id}" } else { "/v1/verifications?limit=5" };
+        for (path, body) in [("/v1/verifications", Some(create)), check, (read, None)] {
+            let (node, path) = (Arc::clone(node), path.replace("{id}", id));
             requests.spawn(async move {
                 let asked = Instant::now();
-                let answer = node.call(Method::POST, &path, Some(body)).await;
+                let method = if body.is_some() { Method::POST } else { Method::GET };
+                let answer = node.call(method, &path, body).await;
                 assert!(asked.elapsed() < DEADLINE, "{path}: {:?}", asked.elapsed());
                 assert_eq!(answer.status, 503, "{path}: {}", answer.body);
                 assert_eq!(answer.body["retryable"], true);
@@ -56,8 +58,7 @@ async fn a_database_that_hangs_is_refused_in_time_and_service_returns_by_itself(
     let created = node.post("/v1/verifications", json!({ "to": "+48600600001", "channel": "self" })).await;
     let (id, code) = (created.text("id"), created.text("code"));
     postgres.pause();
-    all_refused_in_time(&node, &id, &code).await;
-    let ready = node.get("/readyz").await;
+    let (ready, ()) = tokio::join!(node.get("/readyz"), all_refused_in_time(&node, &id, &code));
     assert_eq!((ready.status.as_u16(), ready.code()), (503, "storage_unavailable"));
     postgres.resume();
     goes_on(&node, &id, &code).await;

@@ -255,7 +255,7 @@ impl HttpGatewayConfig {
         let mut problems = Vec::new();
         let mut wrong = |problem: &str, fix: &str| problems.push(ConfigProblem::new("url", problem, fix));
         let (authority, rest) = split_url(&self.url);
-        match reqwest::Url::parse(authority) {
+        match url::Url::parse(authority) {
             _ if authority.contains("{{") || authority.contains("{%") => {
                 wrong(
                     "has a template in its scheme or host",
@@ -295,7 +295,7 @@ impl HttpGatewayConfig {
         for name in self.headers.keys() {
             let key = format!("headers.{name}");
             let lower = name.to_ascii_lowercase();
-            if reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            if hyper::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
                 problems.push(ConfigProblem::new(
                     key,
                     "is no header name",

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hyper::Uri;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::config::{Body, HttpGatewayConfig, scalar_text, split_url};
+use super::filled::{Filled, FilledBody, address};
 use crate::config::{ConfigProblem, Secret};
 use crate::limits;
 use crate::provider::{ErrorClass, Outgoing, ProviderError};
@@ -36,25 +38,19 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// A request whose values are still to be filled in.
 #[derive(Debug)]
 pub(super) struct RequestTemplate {
-    authority: String,
+    url: Address,
     headers: Vec<(HeaderName, String)>,
     body: Option<BodyTemplate>,
     templates: Environment<'static>,
     secrets: minijinja::Value,
 }
 
-/// A filled request.
-#[derive(Debug, PartialEq)]
-pub(super) struct Filled {
-    pub(super) url: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<FilledBody>,
-}
-
-#[derive(Debug, PartialEq)]
-pub(super) enum FilledBody {
-    Json(Value),
-    Form(Vec<(String, String)>),
+#[derive(Debug)]
+enum Address {
+    /// The same for every message.
+    Fixed(Uri),
+    /// This scheme and host, and the template [`URL`] behind them.
+    Template(String),
 }
 
 #[derive(Debug)]
@@ -84,8 +80,7 @@ impl RequestTemplate {
     ) -> Result<Self, ConfigProblem> {
         let mut compiler =
             Compiler { templates: environment(), secrets: config.secrets.keys().cloned().collect() };
-        let (authority, rest) = split_url(&config.url);
-        compiler.add(URL, "url", rest)?;
+        let url = compiler.address(&config.url)?;
         let mut headers = Vec::new();
         for (name, source) in &config.headers {
             let key = format!("headers.{name}");
@@ -100,8 +95,7 @@ impl RequestTemplate {
         let secrets: BTreeMap<_, _> =
             config.secrets.keys().map(|name| (name.clone(), value(name).to_owned())).collect();
         let secrets = minijinja::Value::from(secrets);
-        let template =
-            Self { authority: authority.to_owned(), headers, body, templates: compiler.templates, secrets };
+        let template = Self { url, headers, body, templates: compiler.templates, secrets };
         match template.fill_with(&sample(&template.secrets)) {
             Ok(_) => Ok(template),
             Err(Unfilled { key, problem }) => Err(ConfigProblem::new(
@@ -120,7 +114,11 @@ impl RequestTemplate {
     }
 
     fn fill_with(&self, values: &minijinja::Value) -> Result<Filled, Unfilled> {
-        let url = format!("{}{}", self.authority, self.text(URL, values)?);
+        let url = match &self.url {
+            Address::Fixed(url) => url.clone(),
+            Address::Template(host) => address(&format!("{host}{}", self.text(URL, values)?))
+                .ok_or_else(|| Unfilled::new(URL, "it is no web address"))?,
+        };
         let mut headers = HeaderMap::new();
         for (name, key) in &self.headers {
             let mut value = HeaderValue::from_str(&self.text(key, values)?)
@@ -246,6 +244,17 @@ impl Compiler {
         }
     }
 
+    fn address(&mut self, url: &str) -> Result<Address, ConfigProblem> {
+        let (host, rest) = split_url(url);
+        if is_template(rest) {
+            self.add(URL, URL, rest)?;
+            return Ok(Address::Template(host.to_owned()));
+        }
+        let wrong =
+            || ConfigProblem::new(URL, "is no web address", "write it like https://api.example.com/messages");
+        address(url).map(Address::Fixed).ok_or_else(wrong)
+    }
+
     fn body(&mut self, body: &Body) -> Result<BodyTemplate, ConfigProblem> {
         match body {
             Body::Json(tree) => {
@@ -285,7 +294,7 @@ impl Compiler {
     }
 
     fn leaf(&mut self, key: &str, source: &str) -> Result<Node, ConfigProblem> {
-        if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
+        if !is_template(source) {
             return Ok(Node::Fixed(Value::String(source.to_owned())));
         }
         match lone_expression(source) {
@@ -299,6 +308,10 @@ impl Compiler {
             }
         }
     }
+}
+
+fn is_template(source: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|mark| source.contains(mark))
 }
 
 /// The expression of a template that is nothing else.

@@ -1,6 +1,6 @@
 //! What a gateway's answer means.
 
-use reqwest::header::HeaderMap;
+use hyper::header::HeaderMap;
 use serde_json::Value;
 
 use super::config::{Condition, ErrorRule, HttpGatewayConfig, MessageIdPlace, Success, scalar_text};

@@ -13,9 +13,7 @@ use std::task::{Context, Poll};
 
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::extension::ClientId;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls::pki_types::ServerName;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, ReadBuf,
 };
@@ -28,6 +26,7 @@ use super::failure::{self, Stage};
 use crate::config::ConfigProblem;
 use crate::limits;
 use crate::provider::{ErrorClass, ProviderError};
+use crate::tls;
 
 /// Opens connections to one relay.
 pub(super) struct Connector {
@@ -178,35 +177,8 @@ fn tls_client(config: &SmtpConfig) -> Result<(TlsConnector, ServerName<'static>)
     let name = ServerName::try_from(name).map_err(|_| {
         ConfigProblem::new("host", "is no name a certificate could have", "write it like smtp.example.com")
     })?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let no_tls = |problem: rustls::Error| {
-        ConfigProblem::new("security", format!("cannot be had: {problem}"), "report this")
-    };
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(no_tls)?;
-    let builder = match &config.ca_file {
-        None => builder.with_platform_verifier().map_err(no_tls)?,
-        Some(path) => builder.with_root_certificates(authorities(path)?),
-    };
-    Ok((TlsConnector::from(Arc::new(builder.with_no_client_auth())), name))
-}
-
-fn authorities(path: &std::path::Path) -> Result<rustls::RootCertStore, ConfigProblem> {
-    let unusable = |what: String| {
-        let problem = format!("names the file {}, {what}", path.display());
-        ConfigProblem::new("ca_file", problem, "give a PEM file with CERTIFICATE blocks")
-    };
-    let mut store = rustls::RootCertStore::empty();
-    let blocks = CertificateDer::pem_file_iter(path)
-        .map_err(|problem| unusable(format!("which cannot be read ({problem})")))?;
-    for block in blocks {
-        let certificate = block.map_err(|problem| unusable(format!("which is not PEM ({problem})")))?;
-        store
-            .add(certificate)
-            .map_err(|problem| unusable(format!("which has a bad certificate ({problem})")))?;
-    }
-    if store.is_empty() { Err(unusable("which has no certificate".to_owned())) } else { Ok(store) }
+    let client = tls::client("security", config.ca_file.as_deref())?;
+    Ok((TlsConnector::from(Arc::new(client)), name))
 }
 
 /// What lettre speaks over.

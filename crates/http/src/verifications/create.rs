@@ -15,6 +15,7 @@ use countersign_core::tenancy::{KeyKind, Scope};
 use countersign_core::verification::{Channel, Lane, Private, Purpose};
 
 use super::{channel, purpose, recipient, submit, transaction};
+use crate::answer::REPLAYED;
 use crate::app::App;
 use crate::body::Payload;
 use crate::caller::{Caller, Member};
@@ -94,7 +95,7 @@ pub(crate) async fn handle(
 /// Whether an answer repeats that of an earlier request with the same idempotency key.
 fn replayed(answered: &Result<Response, Problem>) -> bool {
     match answered {
-        Ok(response) => response.headers().contains_key("idempotent-replayed"),
+        Ok(response) => response.headers().contains_key(REPLAYED),
         Err(problem) => problem.replayed,
     }
 }

@@ -18,7 +18,7 @@ use countersign_core::recipient::Recipient;
 use countersign_core::tenancy::{AdminChange, Scope};
 use countersign_core::verification::{Channel, Purpose, Transaction};
 
-use crate::answer::json;
+use crate::answer::{REPLAYED, json};
 use crate::app::App;
 use crate::caller::Member;
 use crate::error_code::ErrorCode;
@@ -125,7 +125,7 @@ pub(crate) async fn submit(
         }
     };
     if outcome.replayed {
-        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }

@@ -36,8 +36,8 @@ CREATE INDEX delivery_due ON delivery (due) WHERE due IS NOT NULL;
 -- A lane is one connection's row: the batch it committed last, how many journal entries it wrote, and when. The stamp is
 -- the same in microseconds, but never goes back and is greater than that of any batch this one could see.
 CREATE TABLE lane (
-  id BIGINT PRIMARY KEY, node BYTEA NOT NULL, batch BIGINT NOT NULL, entries BIGINT NOT NULL, at BIGINT NOT NULL,
-  stamp BIGINT NOT NULL
+  id BIGINT PRIMARY KEY, node BYTEA NOT NULL, holder BYTEA NOT NULL, batch BIGINT NOT NULL, entries BIGINT NOT NULL,
+  at BIGINT NOT NULL, stamp BIGINT NOT NULL
 );
 
 -- Entries are counted per lane, without gaps. A run gives `length` of them, from the `n`-th on, consecutive numbers.

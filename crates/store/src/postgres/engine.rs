@@ -65,10 +65,17 @@ impl Engine {
     pub(super) fn instant(&self, clock: i64, last: Timestamp) -> Result<Timestamp, ClockWentBack> {
         let clock = self.shown(clock);
         let now = next_instant(last, clock)?;
-        let seen = Timestamp::from_millis(self.seen.load(Ordering::Relaxed));
-        let now = next_instant(seen, clock).map_or(now, |seen| seen.max(now));
-        self.seen.store(now.millis(), Ordering::Relaxed);
-        Ok(now)
+        // Lanes decide at the same time: the earlier of two must not take the place of the later.
+        let later =
+            |seen| next_instant(Timestamp::from_millis(seen), clock).map_or(now, |seen| seen.max(now));
+        let mut seen = self.seen.load(Ordering::Relaxed);
+        loop {
+            let now = later(seen);
+            match self.seen.compare_exchange_weak(seen, now.millis(), Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Ok(now),
+                Err(newer) => seen = newer,
+            }
+        }
     }
 
     /// What the clock that decides shows, given what the database's does in microseconds.

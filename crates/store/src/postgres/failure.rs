@@ -5,7 +5,7 @@ use std::fmt;
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::time::ClockWentBack;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::settings::told;
 
@@ -32,6 +32,8 @@ pub enum Failure {
     NewerSchema(String),
     /// The key ring does not belong to this database.
     WrongRing(String),
+    /// A copy into this database is not complete.
+    HalfCopied,
     /// A row that cannot be read.
     Corrupt(String),
     /// The clock is too far behind the last commit.
@@ -44,6 +46,8 @@ pub enum Failure {
     RootMissing(RootId),
     /// The lane belongs to another node now.
     LaneLost,
+    /// The lane was lost during a commit, so nobody can tell any more whether that happened.
+    OutcomeLost,
 }
 
 impl Failure {
@@ -72,9 +76,12 @@ impl Failure {
             Self::WrongRing(_) | Self::RootMissing(_) => {
                 "use the key ring that this store was made with, the same on every node"
             }
+            Self::HalfCopied => {
+                "run the same `countersign store copy` again until it says that it is complete"
+            }
             Self::Corrupt(_) => "restore the database from a backup",
             Self::ClockWentBack(_) => "set the database's clock right, or run `countersign clock accept`",
-            Self::Statement(_) | Self::Conflict | Self::LaneLost => {
+            Self::Statement(_) | Self::Conflict | Self::LaneLost | Self::OutcomeLost => {
                 "look into the database's log; see `countersign doctor`"
             }
         }
@@ -121,15 +128,27 @@ impl Failure {
         match self {
             Self::Unreachable(_) | Self::Full(_) | Self::Tls(_) => true,
             Self::Statement(error) => {
-                // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for
-                // being idle.
-                let ends = |code: &str| ["08", "57P", "25P03"].iter().any(|class| code.starts_with(class));
                 let cut = error.source().is_some_and(|cause| cause.is::<std::io::Error>());
-                cut || error.is_closed() || error.code().is_some_and(|code| ends(code.code()))
+                cut || error.is_closed() || error.as_db_error().is_some_and(ends_session)
             }
             _ => false,
         }
     }
+
+    /// Whether the server refused a statement, and with it whatever came behind it in the same transaction. What the
+    /// driver could not send or read tells nothing of that.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Statement(error) if error.code().is_some()) && !self.is_broken()
+    }
+}
+
+/// Whether a server that says this is not to be asked again over the same connection.
+fn ends_session(error: &DbError) -> bool {
+    // 08: connection exception. 57P: the server goes down or ends this session. 25P03: it ended it for being idle.
+    // 25006: it takes no writes, for another one has taken its place. 40003: it does not know how the statement ended.
+    let classes = ["08", "57P", "25P03", "25006", "40003"];
+    let fatal = matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+    fatal || classes.iter().any(|class| error.code().code().starts_with(class))
 }
 
 impl fmt::Display for Failure {
@@ -145,12 +164,18 @@ impl fmt::Display for Failure {
             Self::Migration(reason) => write!(f, "the schema could not be brought up to date: {reason}"),
             Self::NewerSchema(reason) => write!(f, "the schema is newer than this program: {reason}"),
             Self::WrongRing(reason) => f.write_str(reason),
+            Self::HalfCopied => {
+                f.write_str("a store is being copied into this database, and not all of it is there")
+            }
             Self::Corrupt(reason) => write!(f, "a stored row cannot be read: {reason}"),
             Self::ClockWentBack(back) => write!(f, "{}", Unavailable::ClockWentBack(*back)),
             Self::Statement(error) => f.write_str(&told(error)),
             Self::Conflict => f.write_str("others kept changing the same rows"),
             Self::RootMissing(root) => write!(f, "{root} is active, and the key ring of this node lacks it"),
             Self::LaneLost => f.write_str("another node took this one for dead"),
+            Self::OutcomeLost => f.write_str(
+                "another node took this one for dead during a commit; whether it happened is not known",
+            ),
         }
     }
 }

@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::Request;
-use countersign_core::ids::VerificationId;
 use countersign_core::journal::Actor;
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest};
-use countersign_core::tenant::Tenant;
 use countersign_core::time::next_instant;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
@@ -24,8 +22,8 @@ use super::engine::Engine;
 use super::rows::{bytes, column};
 use super::session::{BEGIN, Session};
 use super::sql::Sql;
-use super::turn::{Product, Task, last, prepare};
-use super::upkeep::pending_after;
+use super::turn::{Claim, Product, Task, last, prepare};
+use super::upkeep::{Place, pending_after};
 use super::write::Ended;
 
 /// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
@@ -36,6 +34,8 @@ pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How long one half of a transaction may take before its connection counts as dead. Longer than the server's own limit
 /// on a wait for locks would be needless: whoever asked has gone by then.
 const TURN_TIME: Duration = Duration::from_secs(5);
+/// How long an answer that changes nothing waits for its transaction to end, before the connection is given up instead.
+const ROLLBACK_TIME: Duration = Duration::from_secs(1);
 /// How long the outcome of a commit is looked for after the last caller has gone: its deliveries are still wanted.
 const SETTLE_TIME: Duration = Duration::from_secs(30);
 /// Times a batch is decided anew because others changed the same rows first.
@@ -44,8 +44,6 @@ const MOST_CONFLICTS: u32 = 20;
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// A node that was not heard of for this long is dead for certain, and its lanes are free: longer than anybody settles.
 const DEAD_AFTER: i64 = 60_000_000;
-/// Verifications of the clock's future that end in one transaction.
-const FUTURE_MOST: usize = 256;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
@@ -66,15 +64,15 @@ type Waiting = (Request, Instant, Reply<Outcome>);
 pub(super) struct Lane {
     engine: Arc<Engine>,
     session: Option<Session>,
-    /// The id of its row.
-    id: Option<i64>,
+    /// Its row.
+    claim: Option<Claim>,
     /// Whether the connection was lost and did not come back yet; told once per outage.
     lost: bool,
 }
 
 impl Lane {
     pub(super) const fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, session: None, id: None, lost: false }
+        Self { engine, session: None, claim: None, lost: false }
     }
 
     /// Works until the queue is closed and empty.
@@ -156,22 +154,30 @@ impl Lane {
     /// refusal: cut off in between, nothing of it can come back to life.
     async fn accept_clock(&mut self, actor: Actor, random: [u8; 10]) -> Result<Product, Failure> {
         let minutes = Instant::now() + SETTLE_TIME * 10;
-        for chunk in self.of_the_future().await?.chunks(FUTURE_MOST) {
-            self.carry_out(&Task::EndFuture(chunk, random), minutes).await?;
+        let mut from = None;
+        loop {
+            let (pending, next) = self.of_the_future(from).await?;
+            if !pending.is_empty() {
+                self.carry_out(&Task::EndFuture(&pending, random), minutes).await?;
+            }
+            from = next;
+            if from.is_none() {
+                break;
+            }
         }
         self.carry_out(&Task::AcceptClock(actor, random), minutes).await
     }
 
-    /// Pending verifications later than the clock, where that is further back than is tolerated.
-    async fn of_the_future(&self) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
+    /// Pending verifications later than the clock, where that is further back than is tolerated; and where to go on.
+    async fn of_the_future(&self, from: Option<Place>) -> Result<(Vec<Place>, Option<Place>), Failure> {
         let engine = Arc::clone(&self.engine);
         self.engine
             .with_session(|session| async move {
                 let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
                 let clock = engine.shown(column(&instant, 0)?);
                 match next_instant(last(&instant)?, clock) {
-                    Ok(_) => Ok(Vec::new()),
-                    Err(_) => pending_after(&session, clock).await,
+                    Ok(_) => Ok((Vec::new(), None)),
+                    Err(_) => pending_after(&session, clock, from).await,
                 }
             })
             .await
@@ -183,7 +189,12 @@ impl Lane {
         let mut conflicts = 0;
         let mut pause = RECONNECT.0;
         loop {
-            let attempted = self.attempt(task, until).await;
+            let attempted = match self.ready().await {
+                // To connect took longer than anybody waits; the connection is for those who come next.
+                Ok(_) if Instant::now() >= until => return Err(too_slow()),
+                Ok(lane) => self.attempt(lane, task, until).await,
+                Err(failure) => Err(failure),
+            };
             let failure = match attempted {
                 Ok(product) => {
                     if std::mem::take(&mut self.lost) {
@@ -206,28 +217,40 @@ impl Lane {
             } else if failure.is_conflict() {
                 conflicts += 1;
                 if matches!(failure, Failure::LaneLost) {
-                    self.id = None;
+                    self.claim = None;
                 }
                 if conflicts > MOST_CONFLICTS || Instant::now() >= until {
                     return Err(Failure::Conflict);
                 }
             } else {
+                // Whatever it was may be for ever on this connection: its server takes no statement any more that was
+                // prepared before.
+                if matches!(failure, Failure::Statement(_)) {
+                    self.session = None;
+                }
                 return Err(failure);
             }
         }
     }
 
-    async fn attempt(&mut self, task: &Task<'_>, until: Instant) -> Result<Product, Failure> {
-        let lane = self.ready().await?;
+    async fn attempt(&mut self, lane: Claim, task: &Task<'_>, until: Instant) -> Result<Product, Failure> {
         let Some(session) = &self.session else { return Err(Failure::LaneLost) };
         let turn = match in_time(prepare(session, &self.engine, lane, task)).await {
             Ok(turn) => turn,
             Err(failure) => return Err(self.roll_back(failure).await),
         };
         let Some(writes) = turn.writes else {
-            session.run("ROLLBACK").await?;
+            // Nothing changes, so what was decided is true however this ends; it must only not hang.
+            if !matches!(timeout(ROLLBACK_TIME, session.run("ROLLBACK")).await, Ok(Ok(()))) {
+                self.session = None;
+            }
             return Ok(turn.product);
         };
+        // All who asked were told that there is no answer; guesses must not be spent behind their backs.
+        if Instant::now() >= until {
+            self.session = None;
+            return Err(too_slow());
+        }
         let ended = timeout(TURN_TIME, writes.commit(session, &turn.stand)).await;
         match ended.unwrap_or_else(|_| Ended::Unknown(too_slow())) {
             Ended::Committed => Ok(turn.product),
@@ -257,11 +280,15 @@ impl Lane {
 
     /// Whether a batch whose commit was on its way happened. Waits for the server to end the old transaction: the row is
     /// locked by it until then.
-    async fn settle(&mut self, lane: i64, batch: i64, until: Instant) -> Result<bool, Failure> {
+    async fn settle(&mut self, lane: Claim, batch: i64, until: Instant) -> Result<bool, Failure> {
         let until = until + SETTLE_TIME;
         let mut pause = RECONNECT.0;
         loop {
             match self.committed(lane, batch).await {
+                Err(Failure::OutcomeLost) => {
+                    self.claim = None;
+                    return Err(Failure::OutcomeLost);
+                }
                 Err(failure) if Instant::now() < until => {
                     tracing::warn!(%failure, "it is not known yet whether a batch was committed");
                     self.session = None;
@@ -273,12 +300,12 @@ impl Lane {
         }
     }
 
-    async fn committed(&mut self, lane: i64, batch: i64) -> Result<bool, Failure> {
-        let session = self.engine.connector.session().await?;
-        let row = in_time(session.query_opt(Sql::SettleLane, &[&lane])).await?;
-        let row = row.ok_or(Failure::LaneLost)?;
-        if bytes::<16>(&row, 0)? != self.engine.node {
-            return Err(Failure::Unreachable("the lane has another owner, its past is not known".to_owned()));
+    async fn committed(&mut self, lane: Claim, batch: i64) -> Result<bool, Failure> {
+        let session = in_time(self.engine.connector.session()).await?;
+        let row = in_time(session.query_opt(Sql::SettleLane, &[&lane.id])).await?;
+        let row = row.ok_or(Failure::OutcomeLost)?;
+        if bytes(&row, 0)? != lane.holder {
+            return Err(Failure::OutcomeLost);
         }
         let committed: i64 = column(&row, 1)?;
         self.session = Some(session);
@@ -286,18 +313,18 @@ impl Lane {
     }
 
     /// Sees to it that there is a connection and a row.
-    async fn ready(&mut self) -> Result<i64, Failure> {
+    async fn ready(&mut self) -> Result<Claim, Failure> {
         let session = match self.session.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
-            None => self.engine.connector.session().await?,
+            None => in_time(self.engine.connector.session()).await?,
         };
-        let id = match self.id {
-            Some(id) => id,
+        let claim = match self.claim {
+            Some(claim) => claim,
             None => in_time(own(&session, &self.engine)).await?,
         };
         self.session = Some(session);
-        self.id = Some(id);
-        Ok(id)
+        self.claim = Some(claim);
+        Ok(claim)
     }
 
     fn jittered(&self, pause: Duration) -> Duration {
@@ -307,17 +334,18 @@ impl Lane {
 }
 
 /// Takes over a dead node's lane, or makes a new one.
-async fn own(session: &Session, engine: &Engine) -> Result<i64, Failure> {
-    let node = engine.node.as_slice();
+async fn own(session: &Session, engine: &Engine) -> Result<Claim, Failure> {
+    let (node, holder) = (engine.node.as_slice(), engine.random::<16>());
+    let mark = holder.as_slice();
     session.run(BEGIN).await?;
     let taken = async {
-        if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER]).await? {
+        if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER, &node]).await? {
             let id: i64 = column(&row, 0)?;
-            session.execute(Sql::AdoptLane, &[&id, &node]).await?;
-            return Ok(id);
+            session.execute(Sql::AdoptLane, &[&id, &node, &mark]).await?;
+            return Ok(Claim { id, holder });
         }
-        let row = session.query_opt(Sql::NewLane, &[&node]).await?.ok_or(Failure::Conflict)?;
-        column(&row, 0)
+        let row = session.query_opt(Sql::NewLane, &[&node, &mark]).await?.ok_or(Failure::Conflict)?;
+        Ok(Claim { id: column(&row, 0)?, holder })
     };
     let taken = taken.await;
     session.run(if taken.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;

@@ -15,6 +15,9 @@ mod session;
 mod settings;
 mod settings_table;
 mod sql;
+mod target;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod upkeep;
 mod write;
@@ -49,6 +52,7 @@ use rows::{bodies, column};
 use session::{BEGIN, Connector, Session};
 pub use settings::Settings;
 use sql::Sql;
+pub(crate) use target::Target;
 
 /// Commands that may wait for the lanes; one more is refused as `overloaded`.
 const QUEUE: usize = 8_192;
@@ -201,6 +205,9 @@ async fn keys_in_transaction(session: &Session, options: &Options<'_>) -> Result
     options.entropy.fill(&mut fresh);
     let epoch = schema::kept(session, "epoch", &fresh).await?;
     let epoch = epoch.try_into().map_err(|_| Failure::Corrupt("the epoch".to_owned()))?;
+    if session.query_opt(Sql::Meta, &[&target::RUNNING]).await?.is_some() {
+        return Err(Failure::HalfCopied);
+    }
     for root in options.roots {
         let made = root.check_value();
         let kept = schema::kept(session, &format!("check_value/{}", root.id.0), made.as_bytes()).await?;
@@ -344,7 +351,7 @@ impl Store for PostgresStore {
             let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
             engine.instant(column(&instant, 0)?, turn::last(&instant)?).map_err(Failure::ClockWentBack)?;
             engine.follow_root(turn::active_root(&instant)?)?;
-            session.execute(Sql::SetMeta, &[&"probe", &engine.node.as_slice()]).await.map(drop)
+            session.execute(Sql::PutMeta, &[&"probe", &engine.node.as_slice()]).await.map(drop)
         }))
     }
 

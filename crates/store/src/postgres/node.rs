@@ -25,6 +25,8 @@ const LEADS_FOR: Duration = Duration::from_secs(4);
 pub(super) const LIVE: i64 = 10_000_000;
 /// A node that was not heard of for this long is forgotten.
 const FORGOTTEN: i64 = 24 * 60 * 60 * 1_000_000;
+/// Batches that get numbers at once. The next beat goes on: a backlog must not take longer than a beat may.
+const NUMBERED_MOST: i64 = 10_000;
 /// The name of the lease.
 pub(super) const PERIODIC: &str = "periodic";
 
@@ -162,7 +164,7 @@ async fn number_in_transaction(session: &Session, engine: &Engine) -> Result<(),
     if session.query_opt(Sql::HoldLease, &[&PERIODIC, &node]).await?.is_none() {
         return Ok(());
     }
-    let rows = session.query(Sql::Unnumbered, &[]).await?;
+    let rows = session.query(Sql::Unnumbered, &[&NUMBERED_MOST]).await?;
     if rows.is_empty() {
         return Ok(());
     }

@@ -15,6 +15,10 @@ const OLDEST_SERVER: u32 = 15;
 /// A table of one row that is locked while migrations run. It is no advisory lock, for not every database has those.
 const LOCK_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_lock (id INT8 PRIMARY KEY, oldest INT8 NOT NULL); \
      INSERT INTO schema_lock (id, oldest) VALUES (1, 1) ON CONFLICT (id) DO NOTHING";
+/// Holds it. A migration takes as long as it takes: what the role says of other transactions does not count for those who
+/// wait for it, nor for this one, which is idle meanwhile.
+const LOCK: &str = "BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; \
+     SET LOCAL idle_in_transaction_session_timeout = 0; SELECT id FROM schema_lock WHERE id = 1 FOR UPDATE";
 /// Two nodes that make the table at the same moment trip over each other in the catalogue; the second attempt finds it.
 const LOCK_ATTEMPTS: usize = 5;
 
@@ -32,18 +36,14 @@ pub(super) async fn run(connector: &Connector) -> Result<Vec<String>, Failure> {
         return Ok(Vec::new());
     }
     make_lock(&lock).await?;
-    lock.run("BEGIN; SELECT id FROM schema_lock WHERE id = 1 FOR UPDATE").await.map_err(migration)?;
+    lock.run(LOCK).await.map_err(migration)?;
     let applied = run_locked(connector, &lock).await;
     lock.run("ROLLBACK").await?;
     applied
 }
 
 async fn check_server(session: &Session) -> Result<(), Failure> {
-    let version = session.show("server_version").await?;
-    let major = version.split(['.', ' ']).next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_some_and(|major| major < OLDEST_SERVER) {
-        return Err(Failure::TooOld(version));
-    }
+    check_version(session.show("server_version").await?)?;
     let commit = session.show("synchronous_commit").await?;
     if commit == "off" {
         return Err(Failure::Settings(
@@ -51,6 +51,15 @@ async fn check_server(session: &Session) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// A text like `15.18 (Debian 15.18-0+deb12u1)`. What has another form is none of PostgreSQL's, and is given a try.
+fn check_version(version: String) -> Result<(), Failure> {
+    let major = version.split(|symbol: char| !symbol.is_ascii_digit()).next();
+    match major.and_then(|major| major.parse::<u32>().ok()) {
+        Some(major) if major < OLDEST_SERVER => Err(Failure::TooOld(version)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether there is nothing to do, so that a role without the right to change the schema can start.
@@ -125,4 +134,20 @@ pub(super) async fn kept(session: &Session, key: &str, made: &[u8]) -> Result<Ve
     session.execute(Sql::KeepMeta, &[&key, &made]).await?;
     let row = session.query_opt(Sql::Meta, &[&key]).await?.ok_or(Failure::Conflict)?;
     column(&row, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_before_15_is_too_old() {
+        for old in ["14.12 (Debian 14.12-1)", "9.6.24", "13beta2"] {
+            let refused = check_version(old.to_owned()).unwrap_err();
+            assert_eq!(refused.to_string(), format!("the server is PostgreSQL {old}; 15 or newer is needed"));
+        }
+        for new in ["15.0", "15.18 (Debian 15.18-0+deb12u1)", "18beta1", "19devel"] {
+            assert!(check_version(new.to_owned()).is_ok(), "{new}");
+        }
+    }
 }

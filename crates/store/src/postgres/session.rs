@@ -64,15 +64,20 @@ impl Connector {
     pub(super) async fn session(&self) -> Result<Session, Failure> {
         let mut session = self.bare().await?;
         if self.prepared_statements {
-            session.client.batch_execute(SESSION).await?;
-            let client = &session.client;
-            let preparing = Sql::ALL
-                .iter()
-                .map(|sql| async move { client.prepare_typed(sql.text(), &sql.types()).await });
-            session.prepared = Some(futures_util::future::try_join_all(preparing).await?);
+            let prepared = tokio::time::timeout(CONNECT_TIME, prepare(&session.client)).await;
+            let too_slow = |_| Failure::Unreachable("it takes too long to prepare statements".to_owned());
+            session.prepared = Some(prepared.map_err(too_slow)??);
         }
         Ok(session)
     }
+}
+
+/// Sets up a connection of our own, and prepares every statement.
+async fn prepare(client: &Client) -> Result<Vec<Statement>, Failure> {
+    client.batch_execute(SESSION).await?;
+    let preparing =
+        Sql::ALL.iter().map(|sql| async move { client.prepare_typed(sql.text(), &sql.types()).await });
+    Ok(futures_util::future::try_join_all(preparing).await?)
 }
 
 fn tls(settings: &Settings) -> Result<rustls::ClientConfig, Failure> {
@@ -107,6 +112,11 @@ impl Session {
     /// The driver's own handle, for migrations.
     pub(super) fn client_mut(&mut self) -> &mut Client {
         &mut self.client
+    }
+
+    /// The driver's own handle, for what is no [`Sql`].
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -4,14 +4,14 @@ use std::fmt;
 use std::path::PathBuf;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use zeroize::Zeroizing;
 
 /// How to reach the database. Prints without the password.
 #[derive(Clone)]
 pub struct Settings {
-    /// `postgres://user@host:port/database`, as libpq writes it; several hosts, `target_session_attrs` and
-    /// `connect_timeout` are understood. A password in it gives way to `password`.
+    /// `postgres://user@host:port/database`, as libpq writes it; several hosts and `connect_timeout` are
+    /// understood; `target_session_attrs` is always `read-write`. A password in it gives way to `password`.
     pub url: Zeroizing<String>,
     /// The password, from a file or the environment.
     pub password: Option<Zeroizing<String>>,
@@ -63,6 +63,12 @@ impl Settings {
         if !says_how {
             let local = config.get_hosts().iter().all(is_local);
             config.ssl_mode(if local { SslMode::Disable } else { SslMode::Require });
+        }
+        // A server that takes no writes is never the right one, and what it shows may be of the past.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        if config.get_hosts().len() > 1 {
+            // One that takes connections and then says nothing must not keep everybody from the next.
+            config.load_balance_hosts(LoadBalanceHosts::Random);
         }
         if let Some(password) = &self.password {
             config.password(password.as_bytes());
@@ -117,6 +123,15 @@ mod tests {
         let wrong = Settings::new("postgres://u:hunter2@h:port/d");
         assert!(!wrong.check().unwrap_err().contains("hunter2"));
         assert!(!format!("{wrong:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn only_a_server_that_takes_writes_will_do_and_a_silent_one_is_not_always_asked_first() {
+        let of = |url: &str| Settings::new(url).config().unwrap();
+        let two = of("postgres://u@a.example,b.example/d?target_session_attrs=any");
+        assert_eq!(two.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        assert_eq!(two.get_load_balance_hosts(), LoadBalanceHosts::Random);
+        assert_eq!(of("postgres://u@a.example/d").get_load_balance_hosts(), LoadBalanceHosts::Disable);
     }
 
     #[test]

@@ -45,7 +45,7 @@ macro_rules! statements {
 statements! {
     // ── a turn: lane, reservations, locks, reads
     /// The lane's row, locked before anything else: whoever holds it is the only one who may commit its next batch.
-    Lane(INT8, BYTEA) = "SELECT batch, entries FROM lane WHERE id = $1 AND node = $2 FOR UPDATE";
+    Lane(INT8, BYTEA) = "SELECT batch, entries FROM lane WHERE id = $1 AND holder = $2 FOR UPDATE";
     /// Reserves an id for each recipient that has none. Waits for whoever reserves the same one.
     Reserve(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
         "INSERT INTO recipient_index (tenant, digest, recipient)
@@ -63,15 +63,16 @@ statements! {
            JOIN recipient_index i ON i.tenant = o.tenant AND i.digest = o.digest WHERE o.person = k.person)
          ORDER BY k.tenant, k.digest
          ON CONFLICT (tenant, digest) DO NOTHING";
-    /// Locks the ledgers of the named recipients, verifications and deliveries, in the order of their ids.
+    /// Locks the ledgers of the named recipients, verifications and deliveries, in the order of their ids. With `UNION ALL`
+    /// PostgreSQL drops a row that it waited for: the recheck of the changed row finds it in no branch.
     Lock(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
         "SELECT r.id FROM recipient r WHERE r.id IN (
            SELECT i.recipient FROM unnest($1, $2) AS k (tenant, digest)
            JOIN recipient_index i ON i.tenant = k.tenant AND i.digest = k.digest
-           UNION ALL
+           UNION
            SELECT v.recipient FROM unnest($3, $4) AS k (tenant, id)
            JOIN verification v ON v.tenant = k.tenant AND v.id = k.id
-           UNION ALL
+           UNION
            SELECT d.recipient FROM unnest($5, $6) AS k (tenant, id)
            JOIN delivery d ON d.tenant = k.tenant AND d.id = k.id)
          ORDER BY r.id FOR UPDATE OF r";
@@ -186,11 +187,13 @@ statements! {
          ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, ring = excluded.ring RETURNING seen"
     );
     Leave(BYTEA) = "DELETE FROM node WHERE id = $1";
-    /// Takes or renews a lease of `$3` microseconds; a row comes back when this node has it.
+    /// Takes or renews a lease of `$3` microseconds; a row comes back when this node has it. A lease that ends later than
+    /// any can was given by a clock that has been set back since.
     TakeLease(TEXT, BYTEA, INT8) = concat!(
         "INSERT INTO lease (task, node, until) VALUES ($1, $2, ", now!(), " + $3)
          ON CONFLICT (task) DO UPDATE SET node = excluded.node, until = excluded.until
-         WHERE lease.node = excluded.node OR lease.until < ", now!(), " RETURNING until"
+         WHERE lease.node = excluded.node OR lease.until < ", now!(), "
+           OR lease.until > ", now!(), " + 2 * $3 RETURNING until"
     );
     /// Holds the lease's row, if it is still this node's: nobody else can take it before this transaction ends.
     HoldLease(TEXT, BYTEA) = concat!(
@@ -201,25 +204,28 @@ statements! {
     LiveRings(INT8) = concat!("SELECT ring FROM node WHERE seen > ", now!(), " - $1");
     /// Nodes not heard of for `$1` microseconds.
     ForgetNodes(INT8) = concat!("DELETE FROM node WHERE seen < ", now!(), " - $1");
-    /// A lane whose node was not heard of for `$1` microseconds.
-    AdoptableLane(INT8) = concat!(
-        "SELECT l.id FROM lane l WHERE NOT EXISTS (
+    /// A lane whose node was not heard of for `$1` microseconds. Never one of this node's own, however late its word: two
+    /// lanes with one row would each take the other's commit for its own.
+    AdoptableLane(INT8, BYTEA) = concat!(
+        "SELECT l.id FROM lane l WHERE l.node <> $2 AND NOT EXISTS (
            SELECT 1 FROM node n WHERE n.id = l.node AND n.seen > ", now!(), " - $1)
          ORDER BY l.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED"
     );
-    AdoptLane(INT8, BYTEA) = "UPDATE lane SET node = $2 WHERE id = $1";
-    NewLane(BYTEA) =
-        "INSERT INTO lane (id, node, batch, entries, at, stamp)
-         SELECT coalesce(max(id), 0) + 1, $1, 0, 0, coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane
+    AdoptLane(INT8, BYTEA, BYTEA) = "UPDATE lane SET node = $2, holder = $3 WHERE id = $1";
+    NewLane(BYTEA, BYTEA) =
+        "INSERT INTO lane (id, node, holder, batch, entries, at, stamp)
+         SELECT coalesce(max(id), 0) + 1, $1, $2, 0, 0, coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane
          RETURNING id";
     /// How far a lane's batches are committed; waits for one that is being committed.
-    SettleLane(INT8) = "SELECT node, batch FROM lane WHERE id = $1 FOR UPDATE";
-    /// Entries without a number, batch by batch, in the order of their commits as far as one could see another's.
-    Unnumbered() =
-        "SELECT l.id, j.stamp, min(j.n), count(*) FROM lane l
+    SettleLane(INT8) = "SELECT holder, batch FROM lane WHERE id = $1 FOR UPDATE";
+    /// The first `$1` batches without numbers, in the order of their commits as far as one could see another's.
+    Unnumbered(INT8) =
+        "SELECT l.id, b.stamp, b.n, b.length FROM lane l
          LEFT JOIN journal_lane c ON c.lane = l.id
-         JOIN journal j ON j.lane = l.id AND j.n > coalesce(c.numbered, 0)
-         GROUP BY l.id, j.stamp ORDER BY j.stamp, l.id";
+         CROSS JOIN LATERAL (
+           SELECT j.stamp, min(j.n) AS n, count(*) AS length FROM journal j
+           WHERE j.lane = l.id AND j.n > coalesce(c.numbered, 0) GROUP BY j.stamp) AS b
+         ORDER BY b.stamp, l.id LIMIT $1";
     InsertRuns(INT8_ARRAY, INT8_ARRAY, INT8_ARRAY, INT8_ARRAY, INT8_ARRAY) =
         "INSERT INTO journal_run (first, lane, n, length, stamp)
          SELECT k.first, k.lane, k.n, k.length, k.stamp
@@ -231,7 +237,12 @@ statements! {
     // ── what is kept of the store itself
     Meta(TEXT) = "SELECT value FROM meta WHERE key = $1";
     KeepMeta(TEXT, BYTEA) = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    PutMeta(TEXT, BYTEA) =
+        "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     SetMeta(TEXT, BYTEA) = "UPDATE meta SET value = $2 WHERE key = $1";
+    /// Only ever a higher one, whatever the leader saw that asks for it: numbers are big-endian, so their order is that of
+    /// their bytes.
+    ActivateRoot(BYTEA) = "UPDATE meta SET value = $1 WHERE key = 'active_root' AND value < $1";
 
     // ── settings of dialects
     Setting(BYTEA, TEXT, BYTEA) = "SELECT body FROM setting WHERE tenant = $1 AND kind = $2 AND id = $3";
@@ -254,9 +265,8 @@ statements! {
         "DELETE FROM delivery WHERE (tenant, id) IN (
            SELECT tenant, id FROM delivery WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3
            FOR UPDATE SKIP LOCKED)";
-    /// The oldest runs, as long as their entries are older than `$1`.
-    OldRuns(INT8, INT8) =
-        "SELECT first, lane, n, length FROM journal_run WHERE stamp < $1 ORDER BY first LIMIT $2";
+    /// The oldest runs. Stamps are not in their order, and not indexed: whoever reads them stops at the first that stays.
+    OldestRuns(INT8) = "SELECT first, lane, n, length, stamp FROM journal_run ORDER BY first LIMIT $1";
     RetireJournal(INT8, INT8, INT8) = "DELETE FROM journal WHERE lane = $1 AND n >= $2 AND n < $3";
     RetireRun(INT8) = "DELETE FROM journal_run WHERE first = $1";
 }

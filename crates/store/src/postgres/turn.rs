@@ -45,6 +45,15 @@ pub(super) enum Product {
     Nothing,
 }
 
+/// A lane's row, as this lane holds it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    pub(super) id: i64,
+    /// Fresh with every claim: a lane that slept through a take-over must not take the row for its own again, even when
+    /// another lane of the same node has it by then.
+    pub(super) holder: [u8; 16],
+}
+
 /// The place of a transaction.
 pub(super) struct Stand {
     pub(super) lane: i64,
@@ -89,7 +98,7 @@ impl Opened {
 pub(super) async fn prepare(
     session: &Session,
     engine: &Engine,
-    lane: i64,
+    lane: Claim,
     task: &Task<'_>,
 ) -> Result<Turn, Failure> {
     match task {
@@ -110,13 +119,13 @@ pub(super) async fn prepare(
 async fn open(
     session: &Session,
     engine: &Engine,
-    lane: i64,
+    lane: Claim,
     wanted: &Wanted,
 ) -> Result<(Opened, std::collections::BTreeSet<RecipientId>, super::load::Found), Failure> {
-    let node = engine.node.as_slice();
+    let holder = lane.holder.as_slice();
     let (begun, place, reserved, locked, found, instant) = futures_util::join!(
         session.run(BEGIN),
-        async { session.query(Sql::Lane, &[&lane, &node]).await },
+        async { session.query(Sql::Lane, &[&lane.id, &holder]).await },
         wanted.reserve(session),
         wanted.lock(session),
         wanted.read(session),
@@ -129,7 +138,7 @@ async fn open(
     let instant = instant?.into_iter().next().ok_or(Failure::Conflict)?;
     engine.follow_root(active_root(&instant)?)?;
     let opened = Opened {
-        lane,
+        lane: lane.id,
         batch: column(&place, 0)?,
         entries: column(&place, 1)?,
         clock: column(&instant, 0)?,
@@ -142,7 +151,7 @@ async fn open(
 async fn decide(
     session: &Session,
     engine: &Engine,
-    lane: i64,
+    lane: Claim,
     requests: &[&Request],
     whatever_the_clock: bool,
 ) -> Result<Turn, Failure> {
@@ -171,7 +180,7 @@ async fn decide(
 async fn administer(
     session: &Session,
     engine: &Engine,
-    lane: i64,
+    lane: Claim,
     request: &AdminRequest,
 ) -> Result<Turn, Failure> {
     let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
@@ -210,7 +219,7 @@ async fn administer(
 async fn accept_clock(
     session: &Session,
     engine: &Engine,
-    lane: i64,
+    lane: Claim,
     actor: Actor,
     random: [u8; 10],
 ) -> Result<Turn, Failure> {
@@ -228,11 +237,13 @@ async fn accept_clock(
     Ok(Turn { stand, product: Product::Accepted(Some(by)), writes: Some(Writes::of_entry(&entry)?) })
 }
 
-async fn activate(session: &Session, engine: &Engine, lane: i64, root: RootId) -> Result<Turn, Failure> {
+async fn activate(session: &Session, engine: &Engine, lane: Claim, root: RootId) -> Result<Turn, Failure> {
     let (opened, ..) = open(session, engine, lane, &Wanted::of(&[], Timestamp::default())).await?;
     let now = engine.instant(opened.clock, opened.last).map_err(Failure::ClockWentBack)?;
     let stand = opened.at(now);
-    session.execute(Sql::SetMeta, &[&"active_root", &root.0.to_be_bytes().as_slice()]).await?;
+    if session.execute(Sql::ActivateRoot, &[&root.0.to_be_bytes().as_slice()]).await? == 0 {
+        return Ok(Turn { stand, product: Product::Nothing, writes: None });
+    }
     let event = Event::RootActivated(root);
     let entry = Entry::of_store(event, Actor::System, now, engine.random());
     Ok(Turn { stand, product: Product::Nothing, writes: Some(Writes::of_entry(&entry)?) })

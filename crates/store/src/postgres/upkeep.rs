@@ -20,6 +20,9 @@ use super::sql::Sql;
 use super::turn::last;
 use super::write::write_deliveries;
 
+/// Verifications of the clock's future that are read at once.
+const FUTURE_MOST: i64 = 256;
+
 /// Every project in both modes.
 async fn tenants(session: &Session) -> Result<Vec<Tenant>, Failure> {
     let projects: Vec<Project> = bodies(&session.query(Sql::Projects, &[]).await?)?;
@@ -105,20 +108,30 @@ async fn between(
     bodies(&session.query(Sql::VerificationsBetween, &params).await?)
 }
 
-/// Pending verifications whose ids are later than `clock`.
+/// Where a walk over the verifications of all tenants stands.
+pub(super) type Place = (Tenant, VerificationId);
+
+/// Pending verifications whose ids are later than `clock`, some hundreds from `from` on, and where to go on. An hour of
+/// them is more than fits into one read.
 pub(super) async fn pending_after(
     session: &Session,
     clock: Timestamp,
-) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
-    let after = VerificationId::new(clock, [0xff; 10]);
-    let end = VerificationId::from_bytes([0xff; 16]);
+    from: Option<Place>,
+) -> Result<(Vec<Place>, Option<Place>), Failure> {
+    let (first, end) = (VerificationId::new(clock, [0xff; 10]), VerificationId::from_bytes([0xff; 16]));
     let mut found = Vec::new();
-    for tenant in tenants(session).await? {
-        let later = between(session, tenant, after, end, i64::MAX).await?;
+    let all = tenants(session).await?.into_iter();
+    for tenant in all.skip_while(|tenant| from.is_some_and(|(of, _)| of != *tenant)) {
+        let begun = from.filter(|(of, _)| *of == tenant).map(|(_, id)| id);
+        let later = between(session, tenant, begun.unwrap_or(first), end, FUTURE_MOST).await?;
+        let last = later.last().map(|row| row.id).filter(|_| later.len() as i64 == FUTURE_MOST);
         let pending = later.into_iter().filter(|row| row.status == Status::Pending);
         found.extend(pending.map(|row| (tenant, row.id)));
+        if last.is_some() || found.len() as i64 >= FUTURE_MOST {
+            return Ok((found, Some((tenant, last.unwrap_or(end)))));
+        }
     }
-    Ok(found)
+    Ok((found, None))
 }
 
 /// Removes rows that retention no longer keeps, at most `most` of each table. Rows somebody works on are left for the
@@ -146,10 +159,11 @@ pub(super) async fn retire(
 
 /// Whole runs, oldest first, so that what is left has no gaps in its numbers.
 async fn retire_journal(session: &Session, before: Timestamp, most: i64) -> Result<u64, Failure> {
-    let runs = session.query(Sql::OldRuns, &[&before.millis().saturating_mul(1000), &most]).await?;
+    let runs = session.query(Sql::OldestRuns, &[&most]).await?;
     let mut gone = 0;
     for run in &runs {
-        if gone >= most.unsigned_abs() {
+        let stamp: i64 = column(run, 4)?;
+        if stamp >= before.millis().saturating_mul(1000) || gone >= most.unsigned_abs() {
             break;
         }
         let (first, lane): (i64, i64) = (column(run, 0)?, column(run, 1)?);

@@ -149,7 +149,7 @@ impl Writes {
         let results: [Result<(), Failure>; 11] = results.into();
         let mut failures: Vec<Failure> = results.into_iter().filter_map(Result::err).collect();
         // A refusal of the server means that the transaction had failed, so its COMMIT was a ROLLBACK.
-        match failures.iter().position(|failure| !failure.is_broken()) {
+        match failures.iter().position(Failure::is_refusal) {
             Some(refused) => Ended::RolledBack(failures.swap_remove(refused)),
             None => failures.pop().map_or(Ended::Committed, Ended::Unknown),
         }

@@ -4,6 +4,7 @@ mod housekeeping;
 mod read;
 mod rows;
 mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -31,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::HandOver;
 use rows::SqliteRows;
+pub(crate) use source::{Identity, Read, Source};
 use writer::Work;
 
 mod migrations {

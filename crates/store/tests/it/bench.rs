@@ -119,7 +119,7 @@ impl Bench {
     /// The whole journal, oldest first.
     pub(crate) async fn journal(&self) -> Vec<Entry> {
         if let Some(postgres) = &self.postgres {
-            postgres.number_journal().await.unwrap();
+            number_journal(postgres).await;
         }
         let numbered = self.store.journal(0, 10_000).await.unwrap();
         numbered.into_iter().map(|numbered| numbered.entry).collect()
@@ -129,6 +129,18 @@ impl Bench {
     pub(crate) fn handed_over(&self) -> Vec<Job> {
         std::mem::take(&mut *self.jobs.lock().unwrap())
     }
+}
+
+/// Numbers the journal, which only the leader may: a node becomes that with its first heartbeat.
+pub(crate) async fn number_journal(postgres: &PostgresStore) {
+    let leads = async {
+        while !postgres.leads() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(std::time::Duration::from_secs(10), leads).await;
+    assert!(in_time.is_ok(), "the only node does not come to lead");
+    postgres.number_journal().await.unwrap();
 }
 
 fn recorder(jobs: &Arc<Mutex<Vec<Job>>>) -> HandOver {

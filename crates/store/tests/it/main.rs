@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
 
 mod admin;
+mod attacks;
 mod bench;
 mod claims;
+mod commits;
+mod copy;
 mod journal;
 mod lists;
 mod nodes;

@@ -8,7 +8,7 @@ use countersign_core::ids::VerificationId;
 use countersign_core::journal::Event;
 use countersign_core::keys::{Root, RootId, RootState};
 use countersign_core::refusal::Refusal;
-use countersign_core::store::Store as _;
+use countersign_core::store::{Store as _, Unavailable};
 use countersign_core::verification::Verification;
 use countersign_sim::{FakeClock, Requests, SeededEntropy, test_ring};
 use countersign_store::postgres::{Options, PostgresStore, Settings};
@@ -20,26 +20,34 @@ use zeroize::Zeroizing;
 const PHONE: &str = "+48600100217";
 
 /// A database of its own, with as many nodes over it as a test starts.
-struct Cluster {
-    url: String,
-    clock: Arc<FakeClock>,
+pub(crate) struct Cluster {
+    pub(crate) url: String,
+    pub(crate) clock: Arc<FakeClock>,
 }
 
 impl Cluster {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let url =
             tokio::task::spawn_blocking(|| countersign_peers::shared().create_database()).await.unwrap();
+        Self::at(url)
+    }
+
+    /// The nodes of a database, wherever it is.
+    pub(crate) fn at(url: String) -> Self {
         Self { url, clock: Arc::new(FakeClock::default()) }
     }
 
-    async fn node(&self, seed: u64) -> Arc<PostgresStore> {
+    pub(crate) async fn node(&self, seed: u64) -> Arc<PostgresStore> {
         self.node_with(seed, &test_ring()).await
     }
 
-    async fn node_with(&self, seed: u64, roots: &[Root]) -> Arc<PostgresStore> {
-        let settings = Settings { lanes: 1, ..Settings::new(self.url.as_str()) };
+    pub(crate) async fn node_with(&self, seed: u64, roots: &[Root]) -> Arc<PostgresStore> {
+        self.node_by(seed, roots, &Settings { lanes: 1, ..Settings::new(self.url.as_str()) }).await
+    }
+
+    pub(crate) async fn node_by(&self, seed: u64, roots: &[Root], settings: &Settings) -> Arc<PostgresStore> {
         let options = Options {
-            settings: &settings,
+            settings,
             roots,
             clock: self.clock.clone(),
             entropy: Arc::new(SeededEntropy::new(seed)),
@@ -49,7 +57,7 @@ impl Cluster {
     }
 
     /// Two nodes whose lanes are connected: a lane that prepares its statements waits for locks on tables, too.
-    async fn two_at_work(&self) -> (Arc<PostgresStore>, Arc<PostgresStore>) {
+    pub(crate) async fn two_at_work(&self) -> (Arc<PostgresStore>, Arc<PostgresStore>) {
         let (a, b) = (self.node(1).await, self.node(2).await);
         for (node, seed) in [(&a, 11), (&b, 12)] {
             begin(node, &requests(node, seed), &format!("warm{seed}@example.com")).await;
@@ -58,22 +66,35 @@ impl Cluster {
     }
 
     /// A connection beside the nodes.
-    async fn aside(&self) -> Client {
+    pub(crate) async fn aside(&self) -> Client {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
         tokio::spawn(connection);
         client
     }
 
     /// A number that the database answers.
-    async fn count(&self, sql: &str) -> i64 {
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.aside().await.query_one(sql, &[]).await.unwrap().get(0)
     }
 
-    /// Waits until so many batches of this database wait for a lock. Leases are waited for, too, and do not count.
-    async fn until_waiting(&self, sessions: i64) {
+    /// Waits until the database answers this number.
+    pub(crate) async fn until_counted(&self, sql: &str, wanted: i64) {
+        let aside = self.aside().await;
+        let counted = async {
+            while aside.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) != wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(std::time::Duration::from_secs(10), counted).await;
+        assert!(in_time.is_ok(), "{sql} never was {wanted}");
+    }
+
+    /// Waits until so many batches of this database wait for a lock. Leases are waited for, too, and do not count, nor do
+    /// connections that prepare their statements: those have not written anything yet.
+    pub(crate) async fn until_waiting(&self, sessions: i64) {
         let aside = self.aside().await;
         let sql = "SELECT count(*) FROM pg_stat_activity
-                   WHERE datname = current_database() AND wait_event_type = 'Lock'
+                   WHERE datname = current_database() AND wait_event_type = 'Lock' AND backend_xid IS NOT NULL
                    AND query ~ 'INTO journal |INTO recipient_index|FOR UPDATE OF r'";
         let waiting = async {
             while aside.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < sessions {
@@ -86,18 +107,18 @@ impl Cluster {
 }
 
 /// Requests whose randomness no other node's repeats.
-fn requests(node: &PostgresStore, seed: u64) -> Requests {
+pub(crate) fn requests(node: &PostgresStore, seed: u64) -> Requests {
     Requests::new(node.keys(), 1_000 + seed)
 }
 
-async fn begin(node: &PostgresStore, mine: &Requests, to: &str) -> Verification {
+pub(crate) async fn begin(node: &PostgresStore, mine: &Requests, to: &str) -> Verification {
     match node.submit(mine.create(to)).await.unwrap().answer {
         Answer::Done(snapshot) => snapshot.verification,
         other => panic!("{other:?}"),
     }
 }
 
-fn submit(node: &Arc<PostgresStore>, request: Request) -> JoinHandle<Answer> {
+pub(crate) fn submit(node: &Arc<PostgresStore>, request: Request) -> JoinHandle<Answer> {
     let node = Arc::clone(node);
     tokio::spawn(async move { node.submit(request).await.unwrap().answer })
 }
@@ -215,7 +236,7 @@ async fn the_journal_of_all_nodes_is_numbered_in_the_order_of_cause_and_effect()
     assert_eq!(nodes.iter().filter(|node| node.leads()).count(), 1);
 }
 
-async fn until_numbered(node: &PostgresStore, count: usize) -> Vec<(u64, VerificationId, Event)> {
+pub(crate) async fn until_numbered(node: &PostgresStore, count: usize) -> Vec<(u64, VerificationId, Event)> {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
     loop {
         let entries = node.journal(0, 1_000).await.unwrap();
@@ -254,6 +275,36 @@ async fn a_node_that_left_hands_its_lanes_and_its_lead_on() {
     assert_eq!(until_numbered(&second, 2).await.len(), 2);
     assert!(second.leads());
     assert_eq!(cluster.count("SELECT count(*) FROM node").await, 1);
+}
+
+/// Another took the lane over while a commit was on its way, and went on: that its batches are committed says nothing of
+/// ours, not even when it is a lane of the same node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_was_lost_during_a_commit_tells_no_outcome_and_is_not_used_again() {
+    let cluster = Cluster::new().await;
+    let node = cluster.node(1).await;
+    let mine = requests(&node, 1);
+    let begun = begin(&node, &mine, PHONE).await;
+    let (aside, taker) = (cluster.aside().await, cluster.aside().await);
+    aside.batch_execute("BEGIN; LOCK TABLE journal IN EXCLUSIVE MODE").await.unwrap();
+    let checking = {
+        let (node, check) = (Arc::clone(&node), mine.check(begun.id, &mine.code_of(&begun)));
+        tokio::spawn(async move { node.submit(check).await })
+    };
+    cluster.until_waiting(1).await;
+    let take = "UPDATE lane SET holder = decode(repeat('07', 16), 'hex'), batch = batch + 5";
+    let taking = tokio::spawn(async move { taker.batch_execute(take).await });
+    let of =
+        "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query";
+    while cluster.count(&format!("SELECT count(*) {of} LIKE 'UPDATE lane SET holder%'")).await == 0 {}
+    cluster.count(&format!("SELECT count(pg_terminate_backend(pid)) {of} ~ 'INTO journal '")).await;
+    taking.await.unwrap().unwrap();
+    aside.batch_execute("ROLLBACK").await.unwrap();
+    let unknown = checking.await.unwrap();
+    assert!(matches!(&unknown, Err(Unavailable::Storage(why)) if why.contains("not known")), "{unknown:?}");
+    let again = node.submit(mine.check(begun.id, &mine.code_of(&begun))).await.unwrap().answer;
+    assert!(matches!(again, Answer::Approved(..)), "{again:?}");
+    assert_eq!(cluster.count("SELECT count(*) FROM lane").await, 2, "the node has a lane of its own again");
 }
 
 /// A ring of several roots gives a person several blind indexes; all lead to one ledger, whichever root is active.

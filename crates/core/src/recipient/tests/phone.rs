@@ -126,6 +126,20 @@ fn example_numbers_of_every_region_and_type() {
     assert!(seen > 900, "only {seen} examples");
 }
 
+/// What lets the parser ask for the type alone: a number is valid exactly when it has one.
+#[test]
+fn a_number_is_valid_exactly_when_its_type_is_known() {
+    for region in PHONE_NUMBER_UTIL.get_supported_regions() {
+        let Ok(example) = PHONE_NUMBER_UTIL.get_example_number(region) else { continue };
+        for change in [0, 1, 7, 1_000, 500_000] {
+            let mut number = example.clone();
+            number.national_number += change;
+            let (known, valid) = (number.get_type() != PhoneNumberType::Unknown, number.is_valid());
+            assert_eq!(known, valid, "{region:?} {change}");
+        }
+    }
+}
+
 #[test]
 fn spellings_of_one_number_are_equal() {
     let spellings = [

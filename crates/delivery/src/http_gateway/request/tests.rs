@@ -108,7 +108,7 @@ fn a_value_cannot_leave_its_place_in_the_address() {
         filled.url,
         "https://api.example/s3cr%26t%2F%3D/to/..%2F..%2Fadmin%3Fx%23y?text=a%20b%26c%3D%C3%A4%2500%0D%0AHost%3A%20evil&x=1"
     );
-    let url = reqwest::Url::parse(&filled.url).expect("an address");
+    let url = url::Url::parse(&filled.url.to_string()).expect("an address");
     assert_eq!((url.host_str(), url.query_pairs().count()), (Some("api.example"), 2));
     assert!(url.path().starts_with("/s3cr%26t%2F%3D/to/"), "{url}");
     for climbing in [".", ".."] {

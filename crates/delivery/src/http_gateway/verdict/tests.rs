@@ -12,7 +12,7 @@ fn rules(more: &str) -> Rules {
 
 fn judge(rules: &Rules, status: u16, json: Option<Value>) -> Result<Accepted, ProviderError> {
     let mut headers = HeaderMap::new();
-    headers.insert("x-id", reqwest::header::HeaderValue::from_static("h-1"));
+    headers.insert("x-id", hyper::header::HeaderValue::from_static("h-1"));
     rules.judge(&Answer { status, headers: &headers, json })
 }
 

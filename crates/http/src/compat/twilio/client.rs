@@ -36,8 +36,8 @@ impl FromRequestParts<App> for Client {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, TwilioError> {
         let (user, secret) = credentials(parts).ok_or_else(TwilioError::unauthorized)?;
-        let opened = if Sid::parse("SK", &user).is_some() {
-            auth::open_pair(app, &user, &secret).await?
+        let opened = if let Some(key) = Sid::parse("SK", &user) {
+            auth::open_pair(app, &key.to_string(), &secret).await?
         } else {
             let project = Sid::parse("AC", &user).ok_or_else(TwilioError::unauthorized)?.1;
             auth::open_account(app, ProjectId::from_bytes(project), &secret).await?
