@@ -207,6 +207,7 @@ def vectors():
         "fields": "a,b", "digest": mac(finger, b"a", b"b"), "subject user-42": subject, "session s-1": session,
         "transaction 125000 EUR NORD PARTS LTD INV-77": transaction,
         "transaction 125000 EUR NORD PARTS LTD": bare,
+        "written €39.99 Acme": mac(finger, b"written-transaction/v1", "€39.99".encode(), b"Acme"),
     }
     out["binding"] = {"all": all_three, "subject only": digest(b"", subject, b""), "none": none}
 
@@ -233,6 +234,9 @@ def vectors():
     aad, sealed = seal(data_key, nonce, LIVE, b"verification", verification, b"sealed", ROOT_ID, private)
     out["sealed verification"] = {"plain": private, "aad": aad, "sealed": sealed}
 
+    aad, sealed = seal(data_key, nonce, LIVE, b"verification", verification, b"code", ROOT_ID, b"Ab12")
+    out["sealed code"] = {"plain": b"Ab12", "aad": aad, "sealed": sealed}
+
     entry_id, request = uuid_v7(MILLIS, bytes(10)), uuid_v7(MILLIS, bytes([0x55] * 10))
     key_id = uuid_v7(MILLIS, bytes([0x33] * 10))
     tenant_row = [PROJECT, 1]
@@ -249,12 +253,19 @@ def vectors():
     out["journal expired"] = {"bytes": expired, "leaf": leaf(expired)}
     project = entry([2], None, [8], None, None)
     out["journal project created"] = {"bytes": project, "leaf": leaf(project)}
+    setting = entry([2], None, [17, 0, PROJECT], None, None)
+    out["journal setting written"] = {"bytes": setting, "leaf": leaf(setting)}
     out["leaf"] = {"empty": leaf(b""), "00": leaf(b"\x00")}
 
     out["id"] = {"bytes": verification, "text": "vrf_" + base32_number(verification)}
     secret = "sk_live_" + base32_bits(ROOT)
     out["api key"] = {
         "random": ROOT, "text": secret, "prefix": secret[:20], "hash": hashlib.sha256(secret.encode()).digest(),
+    }
+    pair = base32_bits(ROOT)
+    out["pair"] = {
+        "random": ROOT, "id": key_id, "text": pair, "prefix": "SK" + key_id.hex(),
+        "hash": hashlib.sha256(pair.encode()).digest(),
     }
     return out | edge(verification)
 

@@ -21,6 +21,10 @@ pub struct Transaction {
     /// What for.
     #[n(3)]
     pub reference: Option<String>,
+    /// The amount as the customer wrote it, in a dialect whose amounts have no currency of their own; `amount` is zero
+    /// and `currency` `XXX` then (ISO 4217: no currency).
+    #[n(4)]
+    pub written: Option<String>,
 }
 
 impl Transaction {
@@ -49,10 +53,29 @@ impl Transaction {
             currency: currency.to_ascii_uppercase(),
             payee: collapse(payee).ok_or("transaction.payee")?,
             reference,
+            written: None,
+        })
+    }
+
+    /// One whose amount is a text, or the name of the field that is wrong.
+    ///
+    /// # Errors
+    /// The field's name when a text is empty, too long or not one line.
+    pub fn written(amount: &str, payee: &str) -> Result<Self, &'static str> {
+        Ok(Self {
+            amount: 0,
+            currency: "XXX".to_owned(),
+            payee: collapse(payee).ok_or("payee")?,
+            reference: None,
+            written: Some(collapse(amount).ok_or("amount")?),
         })
     }
 
     fn digest(&self, keys: &Keys, root: RootId) -> Option<Digest> {
+        if let Some(written) = &self.written {
+            let fields: [&[u8]; 3] = [b"written-transaction/v1", written.as_bytes(), self.payee.as_bytes()];
+            return keys.fingerprint(root, &fields);
+        }
         let reference = self.reference.as_deref().unwrap_or_default();
         let amount = self.amount.to_be_bytes();
         keys.fingerprint(

@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 use crate::routing::Routes;
 use crate::tenant::Tenant;
 use crate::time::{Entropy, Timestamp};
-use crate::verification::{Channel, Lane, Private, Purpose, Report, Transaction, Verification};
+use crate::verification::{Channel, Lane, Origin, Private, Purpose, Report, Transaction, Verification};
 
 /// All a decision may depend on, beside the rows and the clock.
 #[derive(Debug, Clone)]
@@ -88,6 +88,8 @@ pub enum Command {
     Resend(VerificationId, Option<Channel>),
     /// Call it off.
     Cancel(VerificationId),
+    /// Approve it on the customer's word, without a code and without a proof.
+    Override(VerificationId),
     /// Write down that its time ran out.
     Expire(VerificationId),
     /// Note what the customer says about it.
@@ -117,6 +119,20 @@ pub struct Create {
     pub private: Private,
     /// Only say what would happen.
     pub dry_run: bool,
+    /// When a dialect begins it.
+    pub dialect: Option<DialectStart>,
+}
+
+/// A start in a dialect: an open verification of the same origin, recipient and transaction is sent again instead.
+#[derive(Debug, Clone)]
+pub struct DialectStart {
+    /// Which dialect and service.
+    pub origin: Origin,
+    /// The code to send instead of a derived one, of the form `format` of the start says.
+    pub code: Option<Entered>,
+    /// The last send of this service and recipient that the caller was told of: the verification and how many sends it
+    /// had. A send that nobody was told of is repeated by a client that saw an error, not by a person.
+    pub answered: Option<(VerificationId, u8)>,
 }
 
 /// Which verification a check means.
@@ -143,6 +159,9 @@ pub struct Check {
     pub session: Option<String>,
     /// Must be the transaction of the start; required when that had one.
     pub transaction: Option<Transaction>,
+    /// The dialect the check comes through: then it means only verifications of that origin, and by recipient only those
+    /// of the same transaction.
+    pub origin: Option<Origin>,
 }
 
 /// What a person typed as a code. Prints as `***` and is wiped when dropped.
@@ -213,7 +232,7 @@ impl Request {
     /// acceptance; the entry's id only has to differ from others.
     #[must_use]
     pub fn ending_future(tenant: Tenant, id: VerificationId, random: [u8; 10]) -> Self {
-        let mut entropy = Entropy { ids: [[0; 10]; 8], nonces: [[0; 12]; 2], data_key: [0; 32] };
+        let mut entropy = Entropy { ids: [[0; 10]; 8], nonces: [[0; 12]; 3], data_key: [0; 32] };
         let mixed = sha256(&[random.as_slice(), id.as_bytes()].concat());
         entropy.ids[7].copy_from_slice(&mixed.0[..10]);
         Self::of_system(tenant, entropy, Command::Expire(id))
@@ -234,6 +253,7 @@ impl Request {
             Command::Check(Check { target: Target::Id(id), .. })
             | Command::Resend(id, _)
             | Command::Cancel(id)
+            | Command::Override(id)
             | Command::Expire(id)
             | Command::Report(id, _) => Root::Verification(*id),
             Command::Sent(sent) => Root::Delivery(sent.delivery),

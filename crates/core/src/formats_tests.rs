@@ -15,11 +15,12 @@ use crate::keys::{
 };
 use crate::ledger::data_key_place;
 use crate::recipient::Recipient;
+use crate::setting::SettingKind;
 use crate::tenancy::{KeyKind, KeySecret};
 use crate::tenant::{Mode, Tenant};
 use crate::time::Timestamp;
 use crate::verification::{
-    Binding, Block, Channel, Lane, Private, Purpose, Report, Status, Transaction, sealed_for,
+    Binding, Block, Channel, Lane, Private, Purpose, Report, Status, Transaction, code_sealed_for, sealed_for,
 };
 
 const PAGE: &str = include_str!("../../../docs/formats.md");
@@ -149,6 +150,9 @@ fn fingerprints() {
     assert_eq!(all.transaction, Some(vector.digest("transaction 125000 EUR NORD PARTS LTD INV-77")));
     let bare = binding(Some(&transaction(None)), None, None);
     assert_eq!(bare.transaction, Some(vector.digest("transaction 125000 EUR NORD PARTS LTD")));
+    let written = Transaction::written("€39.99", "Acme").unwrap();
+    let written = binding(Some(&written), None, None);
+    assert_eq!(written.transaction, Some(vector.digest("written €39.99 Acme")));
 }
 
 #[test]
@@ -221,6 +225,25 @@ fn sealed_part_of_a_verification() {
     assert_eq!(minicbor::decode::<Private>(&opened).unwrap(), private);
 }
 
+#[test]
+fn sealed_code_of_a_verification() {
+    let vector = Vector::named("sealed code");
+    let given = Vector::named("wrapped data key");
+    let (tenant, id) = (tenant(), verification());
+    let place = code_sealed_for(&tenant, &id);
+    let sealed = seal(&given.array("data_key"), given.array("nonce"), &place, ROOT, &vector.bytes("plain"));
+    assert_eq!(sealed, Some(vector.bytes("sealed")));
+}
+
+#[test]
+fn pair_for_a_dialect() {
+    let vector = Vector::named("pair");
+    let id = KeyId::from_bytes(vector.array("id"));
+    let (secret, prefix) = KeySecret::new(KeyKind::Restricted, Mode::Live, &vector.array("random"), Some(id));
+    assert_eq!((secret.0.as_str(), prefix.as_str()), (vector.text("text"), vector.text("prefix")));
+    assert_eq!(sha256(secret.0.as_bytes()), vector.digest("hash"));
+}
+
 /// An entry of the page about its verification, by a key, with a request id.
 fn entry(event: Event) -> Entry {
     Entry {
@@ -271,6 +294,8 @@ fn journal_entries_and_their_leaves() {
         ..entry(Event::ProjectCreated)
     };
     assert_entry("journal project created", &of_a_project);
+    let event = Event::SettingWritten(SettingKind::Service, *tenant().project.as_bytes());
+    assert_entry("journal setting written", &Entry { event, ..of_a_project });
 }
 
 /// Each of these stands on the page as `name` and number, and is stored as that number.

@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use crate::delivery::Fault;
 use crate::ids::{DeliveryId, EntryId, KeyId, RecipientId, RequestId, VerificationId};
 use crate::keys::{Digest, RootId, sha256};
+use crate::setting::SettingKind;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::verification::{Block, Channel, Lane, Purpose, Report, Status};
@@ -112,6 +113,15 @@ pub enum Event {
     /// New rows are written under another root key from here on.
     #[n(15)]
     RootActivated(#[n(0)] RootId),
+    /// Approved on the customer's word, without a code.
+    #[n(16)]
+    Overridden,
+    /// A setting of a dialect was made or changed.
+    #[n(17)]
+    SettingWritten(#[n(0)] SettingKind, #[cbor(n(1), with = "minicbor::bytes")] [u8; 16]),
+    /// A setting of a dialect was removed.
+    #[n(18)]
+    SettingRemoved(#[n(0)] SettingKind, #[cbor(n(1), with = "minicbor::bytes")] [u8; 16]),
 }
 
 impl Event {
@@ -137,6 +147,9 @@ impl Event {
             Self::RecipientRevealed => "recipient.revealed",
             Self::ClockAccepted(_) => "clock.accepted",
             Self::RootActivated(_) => "root_key.activated",
+            Self::Overridden => "verification.overridden",
+            Self::SettingWritten(..) => "setting.written",
+            Self::SettingRemoved(..) => "setting.removed",
         }
     }
 }

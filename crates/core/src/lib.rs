@@ -4,8 +4,10 @@
 //! declares the port ([`store::Store`]) that engines implement and the pure loop ([`batch::run`]) they share.
 
 pub mod admission;
+pub mod api_key;
 pub mod batch;
 pub mod binding;
+pub mod buckets;
 pub mod command;
 pub mod decide;
 pub mod delivery;
@@ -16,12 +18,14 @@ pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod origin;
 pub mod policy;
 pub mod quota;
 pub mod recipient;
 pub mod refusal;
 pub mod routing;
 pub mod scenario;
+pub mod setting;
 pub mod store;
 pub mod tenancy;
 pub mod tenant;

@@ -36,5 +36,7 @@ pub const MAX_PAYEE: usize = 140;
 pub const MAX_AMOUNT: u64 = 999_999_999_999_999;
 /// How long a proof is valid after it was issued.
 pub const PROOF_LIFETIME: Duration = Duration::from_secs(60);
+/// How soon after a send that nobody was told of the same start in a dialect is its repetition, not a wish for more.
+pub const REPEATED_WITHIN: Duration = Duration::from_secs(2);
 /// Characters of an entered code, before it is normalised.
 pub const MAX_ENTERED_CODE: usize = 64;

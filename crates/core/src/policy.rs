@@ -95,6 +95,18 @@ impl Policy {
         }
     }
 
+    /// The same project's numbers for a dialect that resends by starting again: no spacing, always the same code.
+    #[must_use]
+    pub fn in_dialect(&self) -> Self {
+        Self { resend_spacing: Vec::new(), rotate_on_resend: false, ..self.clone() }
+    }
+
+    /// The same without a bound on countries, for numbers on a safe list.
+    #[must_use]
+    pub fn without_countries(self) -> Self {
+        Self { countries: Vec::new(), ..self }
+    }
+
     /// How long a code of this purpose lives when the customer does not say.
     #[must_use]
     pub fn default_lifetime(&self, purpose: Purpose) -> Duration {

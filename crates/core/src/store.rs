@@ -10,6 +10,7 @@ use crate::delivery::Delivery;
 use crate::ids::{ProjectId, VerificationId};
 use crate::journal::{Actor, Entry};
 use crate::keys::Digest;
+use crate::setting::{Setting, SettingKind};
 use crate::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use crate::tenant::Tenant;
 use crate::time::{ClockWentBack, Timestamp};
@@ -152,6 +153,8 @@ pub trait Store: Send + Sync + 'static {
     fn projects(&self) -> Pending<'_, Vec<Project>>;
     /// All keys of a project.
     fn keys(&self, project: ProjectId) -> Pending<'_, Vec<ApiKey>>;
+    /// All settings of one kind, in the order of their ids.
+    fn settings(&self, tenant: Tenant, kind: SettingKind) -> Pending<'_, Vec<Setting>>;
     /// Claims at most `most` deliveries that are due, for this node, for the length of a lease.
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>>;
     /// Pending verifications with ids after `after` whose time ran out, at most `most`; with the cursor to go on from.

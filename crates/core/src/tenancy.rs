@@ -4,45 +4,12 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::{EntryId, KeyId, ProjectId, RequestId};
 use crate::journal::{Actor, Entry, Event};
-use crate::keys::{Digest, sha256};
 use crate::policy::Profile;
+use crate::setting::{self, Put, Setting, SettingKey};
 use crate::tenant::{Mode, Tenant};
 use crate::time::Timestamp;
-use crate::verification::named;
 
-named!(
-    /// What a key may do.
-    Scope {
-        /// Begin, resend, cancel and report.
-        0 VerificationsWrite = "verifications:write",
-        /// Check codes.
-        1 VerificationsCheck = "verifications:check",
-        /// Read verifications and timelines.
-        2 VerificationsRead = "verifications:read",
-        /// See recipients in the clear.
-        3 RecipientsRead = "recipients:read",
-        /// Get codes in answers (`channel: self`).
-        4 CodesReveal = "codes:reveal",
-        /// Read the test outbox and move the test clock.
-        5 TestControl = "test:control",
-        /// Make and list projects.
-        6 ProjectsManage = "projects:manage",
-        /// Make, list and revoke keys.
-        7 KeysManage = "keys:manage",
-    }
-);
-
-named!(
-    /// What a key is for.
-    KeyKind {
-        /// A server's key: everything of its project but seeing codes and recipients.
-        0 Secret = "secret",
-        /// A key with the scopes it was given.
-        1 Restricted = "restricted",
-        /// An operator's key: projects and keys.
-        2 Operator = "operator",
-    }
-);
+pub use crate::api_key::{ApiKey, KeyKind, KeySecret, PREFIX_RANDOM, Scope, default_scopes, pair_scopes};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -79,124 +46,6 @@ pub struct Project {
     pub outbox_cleared_at: Option<Timestamp>,
 }
 
-/// A key, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct ApiKey {
-    /// Its id.
-    #[n(0)]
-    pub id: KeyId,
-    /// What it opens.
-    #[n(1)]
-    pub tenant: Tenant,
-    /// What it is for.
-    #[n(2)]
-    pub kind: KeyKind,
-    /// The public beginning, by which it is looked up.
-    #[n(3)]
-    pub prefix: String,
-    /// SHA-256 of the whole key.
-    #[n(4)]
-    pub hash: Digest,
-    /// What it may do.
-    #[n(5)]
-    pub scopes: Vec<Scope>,
-    /// What people call it.
-    #[n(6)]
-    pub name: String,
-    /// From this instant on it opens nothing.
-    #[n(7)]
-    pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
-    #[n(8)]
-    pub revoked_at: Option<Timestamp>,
-    /// Networks it may be used from (CIDR); empty allows all.
-    #[n(9)]
-    pub networks: Vec<String>,
-    /// When it was made.
-    #[n(10)]
-    pub created_at: Timestamp,
-}
-
-/// A key in the clear, shown once. Prints as `***` and is wiped when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct KeySecret(pub zeroize::Zeroizing<String>);
-
-impl std::fmt::Debug for KeySecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("KeySecret(***)")
-    }
-}
-
-/// Characters of a key's text that are public: the kind, the mode and 60 bits to look it up by.
-pub const PREFIX_RANDOM: usize = 12;
-
-impl KeySecret {
-    /// The key's text for 32 random bytes: `sk_live_` and 52 lower-case Crockford base32 characters.
-    #[must_use]
-    pub fn from_random(kind: KeyKind, mode: Mode, random: &[u8; 32]) -> Self {
-        let head = match (kind, mode) {
-            (KeyKind::Secret, Mode::Live) => "sk_live_",
-            (KeyKind::Secret, Mode::Test) => "sk_test_",
-            (KeyKind::Restricted, Mode::Live) => "rk_live_",
-            (KeyKind::Restricted, Mode::Test) => "rk_test_",
-            (KeyKind::Operator, _) => "ok_live_",
-        };
-        let mut text = zeroize::Zeroizing::new(String::with_capacity(60));
-        text.push_str(head);
-        let symbols = b"0123456789abcdefghjkmnpqrstvwxyz";
-        for place in 0..52_usize {
-            let value = (0..5).fold(0_u8, |value, bit| (value << 1) | bit_at(random, place * 5 + bit));
-            text.push(char::from(symbols[usize::from(value)]));
-        }
-        Self(text)
-    }
-
-    /// The public beginning of a key's text; `None` when it cannot be a key.
-    #[must_use]
-    pub fn prefix(text: &str) -> Option<&str> {
-        let known = ["sk_live_", "sk_test_", "rk_live_", "rk_test_", "ok_live_"];
-        let head = known.iter().find(|head| text.starts_with(**head))?;
-        let random = &text.as_bytes()[head.len()..];
-        let symbols = random.iter().all(|symbol| symbol.is_ascii_lowercase() || symbol.is_ascii_digit());
-        (random.len() == 52 && symbols).then(|| &text[..head.len() + PREFIX_RANDOM])
-    }
-}
-
-fn bit_at(bytes: &[u8; 32], bit: usize) -> u8 {
-    bytes.get(bit / 8).map_or(0, |byte| (byte >> (7 - bit % 8)) & 1)
-}
-
-impl ApiKey {
-    /// Whether `text` is this key, in a time that does not depend on where it differs.
-    #[must_use]
-    pub fn opens_with(&self, text: &str) -> bool {
-        self.hash.matches(&sha256(text.as_bytes()))
-    }
-
-    /// Whether it has a scope.
-    #[must_use]
-    pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
-    }
-}
-
-/// The scopes a kind of key has when nobody says otherwise.
-#[must_use]
-pub fn default_scopes(kind: KeyKind, mode: Mode) -> Vec<Scope> {
-    use Scope::{
-        CodesReveal, KeysManage, ProjectsManage, TestControl, VerificationsCheck, VerificationsRead,
-        VerificationsWrite,
-    };
-    match (kind, mode) {
-        (KeyKind::Secret, Mode::Live) => vec![VerificationsWrite, VerificationsCheck, VerificationsRead],
-        (KeyKind::Secret, Mode::Test) => {
-            vec![VerificationsWrite, VerificationsCheck, VerificationsRead, CodesReveal, TestControl]
-        }
-        (KeyKind::Restricted, _) => Vec::new(),
-        (KeyKind::Operator, _) => vec![ProjectsManage, KeysManage],
-    }
-}
-
 /// A change of projects or keys.
 #[derive(Debug, Clone)]
 pub struct AdminRequest {
@@ -225,6 +74,10 @@ pub enum AdminChange {
     ClearOutbox(ProjectId),
     /// Somebody saw recipients in the clear.
     NoteReveal(Tenant),
+    /// A setting is made or changed; its times are set by the engine.
+    PutSetting(Setting, Put),
+    /// A setting goes.
+    RemoveSetting(SettingKey),
 }
 
 impl AdminChange {
@@ -238,6 +91,7 @@ impl AdminChange {
             | Self::AdvanceTestClock(project, _)
             | Self::ClearOutbox(project)
             | Self::NoteReveal(Tenant { project, .. }) => *project,
+            Self::PutSetting(Setting { key, .. }, _) | Self::RemoveSetting(key) => key.tenant.project,
         }
     }
 
@@ -250,6 +104,28 @@ impl AdminChange {
             _ => None,
         }
     }
+
+    /// The setting it concerns.
+    #[must_use]
+    pub const fn setting(&self) -> Option<SettingKey> {
+        match self {
+            Self::PutSetting(Setting { key, .. }, _) | Self::RemoveSetting(key) => Some(*key),
+            _ => None,
+        }
+    }
+}
+
+/// The rows a change stands on, as they are.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The project.
+    pub project: Option<Project>,
+    /// The key it names.
+    pub key: Option<ApiKey>,
+    /// The setting it names.
+    pub setting: Option<Setting>,
+    /// How many settings of that kind the tenant has.
+    pub settings_of_kind: usize,
 }
 
 /// What came of it.
@@ -259,9 +135,11 @@ pub enum AdminAnswer {
     Project(Project),
     /// The key as it is now.
     Key(ApiKey),
+    /// The setting as it is now.
+    Setting(Setting),
     /// Noted.
     Noted,
-    /// No such project or key.
+    /// No such project, key or setting.
     NotFound,
     /// It is so already, or cannot be.
     Conflict,
@@ -274,6 +152,10 @@ pub struct AdminEffects {
     pub project: Option<Project>,
     /// The key.
     pub key: Option<ApiKey>,
+    /// The setting.
+    pub setting: Option<Setting>,
+    /// The setting that goes.
+    pub removed: Option<SettingKey>,
     /// The entry.
     pub entry: Option<Entry>,
 }
@@ -281,14 +163,10 @@ pub struct AdminEffects {
 /// The largest step of the test clock, and the farthest it goes: 400 days, in seconds.
 pub const TEST_CLOCK_MOST: u64 = 400 * 24 * 60 * 60;
 
-/// Decides a change, on the project and the key it names as they are.
+/// Decides a change, on the rows it names as they are.
 #[must_use]
-pub fn decide(
-    request: &AdminRequest,
-    project: Option<Project>,
-    key: Option<ApiKey>,
-    now: Timestamp,
-) -> (AdminEffects, AdminAnswer) {
+pub fn decide(request: &AdminRequest, found: Found, now: Timestamp) -> (AdminEffects, AdminAnswer) {
+    let Found { project, key, setting, settings_of_kind } = found;
     let nothing = |answer| (AdminEffects::default(), answer);
     let test = Tenant { project: request.change.project(), mode: Mode::Test };
     match (&request.change, project, key) {
@@ -331,6 +209,17 @@ pub fn decide(
             let entry = entry(request, *tenant, Event::RecipientRevealed, now);
             (AdminEffects { entry: Some(entry), ..AdminEffects::default() }, AdminAnswer::Noted)
         }
+        (AdminChange::PutSetting(wanted, how), Some(_), _) => {
+            match setting::put(wanted, *how, setting.as_ref(), settings_of_kind, now) {
+                Some(written) => write_setting(request, written, now),
+                None if *how == Put::Existing => nothing(AdminAnswer::NotFound),
+                None => nothing(AdminAnswer::Conflict),
+            }
+        }
+        (AdminChange::RemoveSetting(key), Some(_), _) => match setting {
+            Some(_) => remove_setting(request, *key, now),
+            None => nothing(AdminAnswer::NotFound),
+        },
     }
 }
 
@@ -343,8 +232,8 @@ fn write_project(
 ) -> (AdminEffects, AdminAnswer) {
     let effects = AdminEffects {
         project: Some(project.clone()),
-        key: None,
         entry: Some(entry(request, tenant, event, now)),
+        ..AdminEffects::default()
     };
     (effects, AdminAnswer::Project(project))
 }
@@ -356,7 +245,21 @@ fn write_key(
     now: Timestamp,
 ) -> (AdminEffects, AdminAnswer) {
     let entry = entry(request, key.tenant, event, now);
-    (AdminEffects { project: None, key: Some(key.clone()), entry: Some(entry) }, AdminAnswer::Key(key))
+    let effects = AdminEffects { key: Some(key.clone()), entry: Some(entry), ..AdminEffects::default() };
+    (effects, AdminAnswer::Key(key))
+}
+
+fn write_setting(request: &AdminRequest, row: Setting, now: Timestamp) -> (AdminEffects, AdminAnswer) {
+    let event = Event::SettingWritten(row.key.kind, row.key.id);
+    let entry = Some(entry(request, row.key.tenant, event, now));
+    let effects = AdminEffects { setting: Some(row.clone()), entry, ..AdminEffects::default() };
+    (effects, AdminAnswer::Setting(row))
+}
+
+fn remove_setting(request: &AdminRequest, key: SettingKey, now: Timestamp) -> (AdminEffects, AdminAnswer) {
+    let event = Event::SettingRemoved(key.kind, key.id);
+    let entry = Some(entry(request, key.tenant, event, now));
+    (AdminEffects { removed: Some(key), entry, ..AdminEffects::default() }, AdminAnswer::Noted)
 }
 
 fn entry(request: &AdminRequest, tenant: Tenant, event: Event, now: Timestamp) -> Entry {
@@ -376,6 +279,7 @@ fn entry(request: &AdminRequest, tenant: Tenant, event: Event, now: Timestamp) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::sha256;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -417,8 +321,11 @@ mod tests {
         key: Option<ApiKey>,
     ) -> (AdminEffects, AdminAnswer) {
         let request = AdminRequest { actor: Actor::Operator, request_id: None, entry: [3; 10], change };
-        let (effects, answer) = decide(&request, project, key, NOW);
-        let changes = effects.project.is_some() || effects.key.is_some() || answer == AdminAnswer::Noted;
+        let (effects, answer) = decide(&request, Found { project, key, ..Found::default() }, NOW);
+        let changes = effects.project.is_some()
+            || effects.key.is_some()
+            || effects.setting.is_some()
+            || answer == AdminAnswer::Noted;
         assert_eq!(changes, effects.entry.is_some(), "one entry per change: {answer:?}");
         (effects, answer)
     }
@@ -484,42 +391,5 @@ mod tests {
             (answer, entry.event, entry.tenant),
             (AdminAnswer::Noted, Event::RecipientRevealed, tenant)
         );
-    }
-
-    #[test]
-    fn a_key_opens_with_its_own_text_only() {
-        let secret = KeySecret::from_random(KeyKind::Secret, Mode::Live, &[7; 32]);
-        let key = key(&project(1));
-        assert!(key.opens_with(&secret.0));
-        let mut other = secret.0.to_string();
-        assert_ne!(other.pop(), Some('1'));
-        other.push('1');
-        assert!(!key.opens_with(&other) && !key.opens_with(&key.prefix) && !key.opens_with(""));
-        assert_eq!(format!("{secret:?}"), "KeySecret(***)");
-    }
-
-    #[test]
-    fn what_cannot_be_a_key_has_no_prefix() {
-        let text = KeySecret::from_random(KeyKind::Restricted, Mode::Test, &[0xff; 32]).0;
-        assert_eq!(KeySecret::prefix(&text), Some("rk_test_zzzzzzzzzzzz"));
-        for wrong in [&text[1..], &text[..59], &format!("{}0", *text), &text.replace("rk_", "xk_"), ""] {
-            assert_eq!(KeySecret::prefix(wrong), None, "{wrong}");
-        }
-        let accents = format!("sk_live_{}", "é".repeat(26));
-        assert_eq!(KeySecret::prefix(&accents), None);
-        // Basic authentication can carry any byte, and not every database takes this one in a text.
-        assert_eq!(KeySecret::prefix(&format!("sk_live_\0{}", "0".repeat(51))), None);
-    }
-
-    #[test]
-    fn no_key_sees_codes_or_recipients_in_live_mode_by_itself() {
-        for kind in KeyKind::ALL {
-            let scopes = default_scopes(*kind, Mode::Live);
-            for scope in [Scope::CodesReveal, Scope::RecipientsRead, Scope::TestControl] {
-                assert!(!scopes.contains(&scope), "{kind:?} {scope:?}");
-            }
-        }
-        assert!(!default_scopes(KeyKind::Secret, Mode::Test).contains(&Scope::KeysManage));
-        assert!(default_scopes(KeyKind::Restricted, Mode::Test).is_empty());
     }
 }

@@ -71,7 +71,7 @@ pub struct Entropy {
     /// Random tails of the time-ordered ids a decision may mint.
     pub ids: [[u8; 10]; 8],
     /// Nonces of the values a decision may seal.
-    pub nonces: [[u8; 12]; 2],
+    pub nonces: [[u8; 12]; 3],
     /// The data key of a recipient seen for the first time.
     pub data_key: [u8; 32],
 }
@@ -80,10 +80,10 @@ impl Entropy {
     /// Draws all of it from `source`.
     #[must_use]
     pub fn draw(source: &dyn EntropySource) -> Self {
-        let mut pool = [0_u8; 8 * 10 + 2 * 12 + 32];
+        let mut pool = [0_u8; 8 * 10 + 3 * 12 + 32];
         source.fill(&mut pool);
         let mut rest = pool.as_slice();
-        let mut entropy = Self { ids: [[0; 10]; 8], nonces: [[0; 12]; 2], data_key: [0; 32] };
+        let mut entropy = Self { ids: [[0; 10]; 8], nonces: [[0; 12]; 3], data_key: [0; 32] };
         for id in &mut entropy.ids {
             take(&mut rest, id);
         }

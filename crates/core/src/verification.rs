@@ -5,9 +5,10 @@ use zeroize::Zeroizing;
 
 pub use crate::binding::{Binding, Transaction};
 use crate::ids::{RecipientId, VerificationId};
-use crate::keys::{CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor, WrappedKey, open};
+use crate::keys::{Code, CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor, WrappedKey, open};
 use crate::ledger::data_key_place;
 use crate::limits;
+pub use crate::origin::{Dialect, Origin};
 use crate::recipient::{Country, RecipientKind};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
@@ -235,7 +236,19 @@ pub struct Verification {
     /// Channels a resend may use.
     #[n(22)]
     pub channels_available: Vec<Channel>,
+    /// The dialect it was begun in; `None` is the native API.
+    #[n(23)]
+    pub origin: Option<Origin>,
+    /// The code the customer supplied, sealed under the recipient's data key. Empty once it was erased, which every end
+    /// state does. `None` is the rule: the code is derived.
+    #[n(24)]
+    pub supplied_code: Option<SuppliedCode>,
 }
+
+/// The sealed bytes of a supplied code.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct SuppliedCode(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
 
 named!(
     /// What the customer says about a verification afterwards.
@@ -260,6 +273,30 @@ impl Verification {
     #[must_use]
     pub const fn attempts_remaining(&self) -> u8 {
         self.checks_allowed.saturating_sub(self.checks_used)
+    }
+
+    /// Ends it: the one way into an end state. A supplied code is erased.
+    pub(crate) fn end(&mut self, status: Status, at: Timestamp) {
+        self.status = status;
+        self.ended_at = Some(at);
+        if let Some(SuppliedCode(sealed)) = &mut self.supplied_code {
+            sealed.clear();
+        }
+    }
+
+    /// Its code in this generation: derived, or the supplied one opened with the recipient's data key. `None` when this
+    /// node lacks the root, the person or the supplied code was erased, or that is of another generation.
+    #[must_use]
+    pub fn code(&self, keys: &Keys, wrapped: &WrappedKey, generation: u32) -> Option<Code> {
+        let Some(SuppliedCode(sealed)) = &self.supplied_code else {
+            let binding = self.binding.digest();
+            return keys.code(&CodeInputs { generation, ..self.code_inputs(&binding) });
+        };
+        if generation != self.generation {
+            return None;
+        }
+        let data_key = keys.unwrap(wrapped, &data_key_place(&self.tenant, &self.recipient))?;
+        open(&data_key, &code_sealed_for(&self.tenant, &self.id), wrapped.root, sealed).map(Code::supplied)
     }
 
     /// What its code is derived from.
@@ -305,6 +342,12 @@ pub fn sealed_for<'a>(tenant: &'a Tenant, id: &'a VerificationId) -> SealedFor<'
     SealedFor { tenant, table: "verification", row: id.as_bytes(), column: "sealed" }
 }
 
+/// Where the supplied code of a verification stands.
+#[must_use]
+pub fn code_sealed_for<'a>(tenant: &'a Tenant, id: &'a VerificationId) -> SealedFor<'a> {
+    SealedFor { tenant, table: "verification", row: id.as_bytes(), column: "code" }
+}
+
 /// What a verification holds about a person: readable only with the recipient's data key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Private {
@@ -335,4 +378,10 @@ pub struct Private {
     /// The recipient as answers show it.
     #[n(8)]
     pub masked: String,
+    /// The name its messages carry instead of the project's.
+    #[n(9)]
+    pub brand: Option<String>,
+    /// Ends its text messages, for an Android app that reads them (SMS Retriever).
+    #[n(10)]
+    pub app_hash: Option<String>,
 }

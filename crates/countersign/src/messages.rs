@@ -22,4 +22,8 @@ impl countersign_http::Messages for Texts {
             Err(error) => format!("This message cannot be written: {error}."),
         }
     }
+
+    fn texts(&self) -> Vec<(&'static str, String)> {
+        text::samples()
+    }
 }

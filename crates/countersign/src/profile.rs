@@ -19,6 +19,19 @@ pub(crate) struct Profile {
     pub(crate) url: String,
     /// The key.
     pub(crate) api_key: String,
+    /// The pair for Twilio's libraries that `dev` keeps for its next start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) twilio: Option<Pair>,
+}
+
+/// A user name and the secret that goes with it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pair {
+    /// `SK…`
+    pub(crate) api_key_sid: String,
+    /// Letters and digits.
+    pub(crate) api_key_secret: String,
 }
 
 impl Profile {
@@ -68,7 +81,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x/profile.toml");
         assert!(Profile::read(&path).unwrap().is_none());
-        let profile = Profile { url: "http://127.0.0.1:1".to_owned(), api_key: "sk_test_x".to_owned() };
+        let profile =
+            Profile { url: "http://127.0.0.1:1".to_owned(), api_key: "sk_test_x".to_owned(), twilio: None };
         profile.write(&path).unwrap();
         files::check_private(&path).unwrap();
         assert_eq!(Profile::read(&path).unwrap().unwrap().api_key, "sk_test_x");

@@ -6,7 +6,7 @@ use countersign_core::keys::sha256;
 use countersign_core::policy::Profile;
 use countersign_core::store::Store;
 use countersign_core::tenancy::{
-    AdminAnswer, AdminChange, AdminRequest, ApiKey, KeyKind, KeySecret, Project, default_scopes,
+    AdminAnswer, AdminChange, AdminRequest, ApiKey, KeyKind, KeySecret, Project, Scope, default_scopes,
 };
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
@@ -70,6 +70,48 @@ pub(crate) async fn secret_key(
         AdminAnswer::Key(_) => Ok(secret),
         other => Err(unexpected(&other)),
     }
+}
+
+/// A pair for a vendor's client libraries: the key with its user name, and the secret.
+pub(crate) async fn pair(
+    opened: &Opened,
+    tenant: Tenant,
+    scopes: Vec<Scope>,
+    name: &str,
+) -> Outcome<(ApiKey, KeySecret)> {
+    let id = KeyId::new(opened.clock.now(), random());
+    let (secret, prefix) = KeySecret::new(KeyKind::Restricted, tenant.mode, &random(), Some(id));
+    let key = ApiKey {
+        id,
+        tenant,
+        kind: KeyKind::Restricted,
+        prefix,
+        hash: sha256(secret.0.as_bytes()),
+        scopes,
+        name: name.to_owned(),
+        expires_at: None,
+        revoked_at: None,
+        networks: Vec::new(),
+        created_at: Timestamp::default(),
+    };
+    match administer(opened.store.as_ref(), AdminChange::CreateKey(key)).await? {
+        AdminAnswer::Key(key) => Ok((key, secret)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// The project and mode that a key opens.
+pub(crate) async fn tenant_of(store: &dyn Store, text: &str) -> Outcome<Tenant> {
+    let prefix = KeySecret::prefix(text).unwrap_or_default().to_owned();
+    let record = store.key(prefix).await.map_err(unavailable)?;
+    record.map(|record| record.key.tenant).ok_or_else(|| unavailable("the key that was just made is gone"))
+}
+
+/// The pair with this user name and secret, as long as it works.
+pub(crate) async fn opened_pair(store: &dyn Store, sid: &str, secret: &str) -> Outcome<Option<ApiKey>> {
+    let record = store.key(sid.to_owned()).await.map_err(unavailable)?;
+    let works = |key: &ApiKey| key.opens_with(secret) && key.revoked_at.is_none();
+    Ok(record.map(|record| record.key).filter(works))
 }
 
 /// Whether the text of a key opens something in this store now.

@@ -44,6 +44,7 @@ pub(crate) fn services(
         messages: Arc::new(crate::messages::Texts),
         arrivals,
         issuer: public_url,
+        public_url: config.server.public_url.clone(),
         quota: config.server.quota(),
         draining: Arc::default(),
     }

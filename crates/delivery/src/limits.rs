@@ -14,6 +14,8 @@ pub const SUBJECT_CHARS: usize = 150;
 pub const CODE_CHARS: std::ops::RangeInclusive<usize> = 4..=10;
 /// Longest lifetime a message can state, in minutes (24 hours).
 pub const MAX_MINUTES: u32 = 24 * 60;
+/// Characters of the hash of an Android app (SMS Retriever).
+pub const APP_HASH_CHARS: usize = 11;
 /// Longest host name (RFC 1035, section 2.3.4).
 pub const HOST_CHARS: usize = 253;
 

@@ -287,9 +287,8 @@ impl Worker {
         private: &Private,
         job: &Job,
     ) -> Result<(String, RenderedMessage), &'static str> {
-        let digest = verification.binding.digest();
-        let code =
-            self.options.keys.code(&verification.code_inputs(&digest)).ok_or("the root key is unknown")?;
+        let code = verification.code(&self.options.keys, &job.data_key, job.delivery.generation);
+        let code = code.ok_or("the root key is unknown, or the code was replaced")?;
         let message = text::of(project, verification, private, job.delivery.channel, &code)
             .map_err(|_| "the message could not be rendered")?;
         Ok((code.reveal().to_owned(), message))

@@ -6,7 +6,7 @@ use axum::response::Response;
 use countersign_core::ids::{KeyId, ProjectId};
 use countersign_core::keys::sha256;
 use countersign_core::tenancy::{
-    AdminAnswer, AdminChange, ApiKey, KeyKind, KeySecret, Scope, default_scopes,
+    AdminAnswer, AdminChange, ApiKey, KeyKind, KeySecret, Scope, default_scopes, pair_scopes,
 };
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
@@ -51,7 +51,8 @@ pub(crate) const CREATE: Operation = Operation {
     tag: "Projects and keys",
     summary: "Make a key",
     description: "The answer shows the key's text in `secret`, this once. A key grants only scopes it has; an operator key \
-                  grants any.",
+                  grants any. With `dialect` the key is a pair for a vendor's client libraries: `prefix` is its user name and `secret` \
+                  its password.",
     scope: Some("keys:manage"),
     parameters: &[],
     body: Some((
@@ -151,13 +152,13 @@ pub(crate) async fn create(
     payload: Payload,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::KeysManage)?;
-    let known = ["project", "kind", "livemode", "name", "scopes", "networks", "expires_at"];
+    let known = ["project", "kind", "livemode", "name", "scopes", "networks", "expires_at", "dialect"];
     let (key, secret) = read(&app, &caller, &mut payload.fields(&known)?)?;
     let change = AdminChange::CreateKey(key);
     match app.administer(caller.actor(), caller.context.request_id, change).await? {
         AdminAnswer::Key(key) => Ok(json(StatusCode::CREATED, &KeyView::new(&key, Some(&secret.0)))),
         AdminAnswer::NotFound => Err(Problem::plain(Code::ResourceNotFound).param("project")),
-        AdminAnswer::Project(_) | AdminAnswer::Noted | AdminAnswer::Conflict => {
+        AdminAnswer::Project(_) | AdminAnswer::Setting(_) | AdminAnswer::Noted | AdminAnswer::Conflict => {
             Err(Problem::plain(Code::StateConflict))
         }
     }
@@ -170,16 +171,22 @@ fn read(app: &App, caller: &Caller, fields: &mut Fields) -> Result<(ApiKey, KeyS
         fields.word("project", "an id like prj_01m83n1fqkeat9ryjx42vfks43", |text| text.parse().ok())?;
     let project = project(caller, named)?;
     let tenant = Tenant { project, mode: mode(caller, kind, fields.boolean("livemode")?)? };
-    let scopes = scopes(caller, kind, tenant.mode, fields.texts("scopes", Scope::ALL.len())?)?;
+    let pair = fields.word("dialect", "twilio", |name| (name == "twilio").then_some(()))?.is_some();
+    if pair && kind != KeyKind::Restricted {
+        return Err(invalid("dialect", "goes only with the kind `restricted`"));
+    }
+    let usual = if pair { pair_scopes() } else { default_scopes(kind, tenant.mode) };
+    let scopes = scopes(caller, kind, usual, fields.texts("scopes", Scope::ALL.len())?)?;
     let now = app.services.clock.now();
     let mut random = Zeroizing::new([0; 32]);
     app.services.entropy.fill(random.as_mut_slice());
-    let secret = KeySecret::from_random(kind, tenant.mode, &random);
+    let id = KeyId::new(now, app.id_tail());
+    let (secret, prefix) = KeySecret::new(kind, tenant.mode, &random, pair.then_some(id));
     let key = ApiKey {
-        id: KeyId::new(now, app.id_tail()),
+        id,
         tenant,
         kind,
-        prefix: KeySecret::prefix(&secret.0).unwrap_or_default().to_owned(),
+        prefix,
         hash: sha256(secret.0.as_bytes()),
         scopes,
         name: fields.line("name", 80)?.unwrap_or_default(),
@@ -208,11 +215,11 @@ fn mode(caller: &Caller, kind: KeyKind, livemode: Option<bool>) -> Result<Mode, 
 fn scopes(
     caller: &Caller,
     kind: KeyKind,
-    mode: Mode,
+    usual: Vec<Scope>,
     asked: Option<Vec<String>>,
 ) -> Result<Vec<Scope>, Problem> {
     let scopes = match asked {
-        None => default_scopes(kind, mode),
+        None => usual,
         Some(names) => names
             .iter()
             .map(|name| Scope::named(name).ok_or_else(|| invalid("scopes", "has a name that is not a scope")))
@@ -258,9 +265,11 @@ pub(crate) async fn revoke(
     let change = AdminChange::RevokeKey(project, id);
     match app.administer(caller.actor(), caller.context.request_id, change).await? {
         AdminAnswer::Key(key) => Ok(json(StatusCode::OK, &KeyView::new(&key, None))),
-        AdminAnswer::Project(_) | AdminAnswer::Noted | AdminAnswer::NotFound | AdminAnswer::Conflict => {
-            Err(not_found())
-        }
+        AdminAnswer::Project(_)
+        | AdminAnswer::Setting(_)
+        | AdminAnswer::Noted
+        | AdminAnswer::NotFound
+        | AdminAnswer::Conflict => Err(not_found()),
     }
 }
 

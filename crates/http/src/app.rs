@@ -4,8 +4,10 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use countersign_core::admission::{Admission, MAX_ADDRESSES, Network};
+use countersign_core::buckets::{Buckets, MAX_VALUES};
 use countersign_core::ids::RequestId;
 use countersign_core::journal::Actor;
+use countersign_core::keys::Digest;
 use countersign_core::recipient::Country;
 use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest};
 use countersign_core::tenant::{Mode, Tenant};
@@ -13,6 +15,8 @@ use countersign_core::time::Timestamp;
 
 use crate::Services;
 use crate::auth::KeyCache;
+use crate::compat::SettingsCache;
+use crate::compat::twilio::Told;
 use crate::problem::Problem;
 use crate::proof::Signers;
 use crate::quota::Quotas;
@@ -26,6 +30,10 @@ pub(crate) struct Inner {
     pub(crate) key_cache: KeyCache,
     pub(crate) signers: Signers,
     pub(crate) quotas: Option<Quotas>,
+    pub(crate) settings: SettingsCache,
+    pub(crate) told: Told,
+    /// Rate limits of dialects, by bucket and value.
+    pub(crate) buckets: Mutex<Buckets<Digest>>,
     live_admission: Mutex<Admission<Tenant>>,
     /// Apart from the live one: test clocks run ahead, and no test may crowd out or forget a live address.
     test_admission: Mutex<Admission<Tenant>>,
@@ -46,6 +54,9 @@ impl App {
             quotas: services.quota.map(Quotas::new),
             services,
             key_cache: KeyCache::default(),
+            settings: SettingsCache::default(),
+            told: Told::new(),
+            buckets: Mutex::new(Buckets::new(MAX_VALUES)),
             signers,
             live_admission,
             test_admission,

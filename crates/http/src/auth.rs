@@ -8,6 +8,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use countersign_core::ids::ProjectId;
+use countersign_core::keys::sha256;
 use countersign_core::policy::Policy;
 use countersign_core::store::KeyRecord;
 use countersign_core::tenancy::KeySecret;
@@ -28,6 +29,15 @@ use crate::quota::Slot;
 pub(crate) struct Opened {
     pub(crate) record: KeyRecord,
     pub(crate) policy: Arc<Policy>,
+    /// The same for dialects.
+    pub(crate) dialect_policy: Arc<Policy>,
+}
+
+impl Opened {
+    fn new(record: KeyRecord) -> Arc<Self> {
+        let policy = policy_of(&record);
+        Arc::new(Self { dialect_policy: Arc::new(policy.in_dialect()), policy: Arc::new(policy), record })
+    }
 }
 
 /// Keys read lately. Bounded; a change made through this process is seen at once, one of another within a second.
@@ -88,14 +98,18 @@ impl FromRequestParts<App> for Caller {
             return Ok(Self::owner(context));
         }
         let text = key_text(parts)?;
-        let opened = open(app, &text).await?;
-        let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        admit(app, &opened, client)?;
-        if let Some(quotas) = &app.quotas {
-            quotas.take(opened.record.key.id, app.services.clock.now(), parts.extensions.get::<Slot>())?;
-        }
-        Ok(Self::with_key(context, opened))
+        enter(parts, app, open(app, &text).await?)
     }
+}
+
+/// The caller that a key stands for, if it may be used now, from there, and once more.
+pub(crate) fn enter(parts: &Parts, app: &App, opened: Arc<Opened>) -> Result<Caller, Problem> {
+    let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    admit(app, &opened, client)?;
+    if let Some(quotas) = &app.quotas {
+        quotas.take(opened.record.key.id, app.services.clock.now(), parts.extensions.get::<Slot>())?;
+    }
+    Ok(Caller::with_key(Context::of(&parts.extensions, app), opened))
 }
 
 /// The key's text: Bearer, or the user name of Basic (RFC 7617).
@@ -121,19 +135,46 @@ fn read_authorization(header: &[u8]) -> Option<Zeroizing<String>> {
 
 /// The record of a key's text. A wrong one tells nobody whether its public beginning is known.
 async fn open(app: &App, text: &str) -> Result<Arc<Opened>, Problem> {
+    let prefix = KeySecret::prefix(text).ok_or_else(|| Problem::plain(ErrorCode::KeyInvalid))?;
+    open_pair(app, prefix, text).await
+}
+
+/// The record of a pair: what it is looked up by, and the secret that belongs to it.
+pub(crate) async fn open_pair(app: &App, prefix: &str, text: &str) -> Result<Arc<Opened>, Problem> {
     let unknown = || Problem::plain(ErrorCode::KeyInvalid);
-    let prefix = KeySecret::prefix(text).ok_or_else(unknown)?;
     let opened = match app.key_cache.fresh(prefix) {
         Ok(opened) => opened,
         Err(changes) => {
             let read = Instant::now();
             let record = app.services.store.key(prefix.to_owned()).await?.ok_or_else(unknown)?;
-            let opened = Arc::new(Opened { policy: Arc::new(policy_of(&record)), record });
+            let opened = Opened::new(record);
             app.key_cache.keep(prefix, &opened, read, changes);
             opened
         }
     };
     if opened.record.key.opens_with(text) { Ok(opened) } else { Err(unknown()) }
+}
+
+/// The record of the pair of a project whose secret this is, for clients that know only their account.
+pub(crate) async fn open_account(
+    app: &App,
+    project: ProjectId,
+    secret: &str,
+) -> Result<Arc<Opened>, Problem> {
+    let unknown = || Problem::plain(ErrorCode::KeyInvalid);
+    let digest = sha256(secret.as_bytes());
+    let name = format!("{project}/{}", digest.hex());
+    let changes = match app.key_cache.fresh(&name) {
+        Ok(opened) => return Ok(opened),
+        Err(changes) => changes,
+    };
+    let read = Instant::now();
+    let keys = app.services.store.keys(project).await?;
+    let pair = keys.into_iter().find(|key| key.is_pair() && key.hash.matches(&digest)).ok_or_else(unknown)?;
+    let record = app.services.store.key(pair.prefix).await?.ok_or_else(unknown)?;
+    let opened = Opened::new(record);
+    app.key_cache.keep(&name, &opened, read, changes);
+    Ok(opened)
 }
 
 /// The numbers of a project: its profile's, with the countries it names.
@@ -199,7 +240,7 @@ mod tests {
             outbox_cleared_at: None,
         };
         let record = KeyRecord { key, project };
-        Arc::new(Opened { policy: Arc::new(policy_of(&record)), record })
+        Opened::new(record)
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,16 +38,7 @@ impl FromRequest<App> for Payload {
             return Err(Problem::plain(ErrorCode::MediaTypeUnsupported));
         }
         let idempotency_key = idempotency_key(&parts.headers)?;
-        let collected =
-            tokio::time::timeout(limits::BODY_TIME, Limited::new(body, limits::MAX_BODY).collect());
-        let bytes = match collected.await {
-            Err(_) => return Err(Problem::plain(ErrorCode::RequestTimeout)),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                return Err(Problem::plain(ErrorCode::PayloadTooLarge));
-            }
-            Ok(Err(_)) => return Err(Problem::new(ErrorCode::BodyMalformed, "The body ended too early.")),
-            Ok(Ok(collected)) => collected.to_bytes(),
-        };
+        let bytes = collect(body).await?;
         let form = is_form(&parts.headers, bytes.is_empty())?;
         let path = parts.uri.path().to_owned();
         Ok(Self { bytes, form, method: parts.method, path, idempotency_key })
@@ -92,6 +83,17 @@ impl Payload {
     }
 }
 
+/// The bytes of a body, bounded in size and time.
+pub(crate) async fn collect(body: axum::body::Body) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(limits::BODY_TIME, Limited::new(body, limits::MAX_BODY).collect());
+    match collected.await {
+        Err(_) => Err(Problem::plain(ErrorCode::RequestTimeout)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::plain(ErrorCode::PayloadTooLarge)),
+        Ok(Err(_)) => Err(Problem::new(ErrorCode::BodyMalformed, "The body ended too early.")),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+    }
+}
+
 /// Where the reading stopped, without what stood there.
 fn malformed(error: &serde_json::Error) -> Problem {
     let why = match error.classify() {
@@ -103,7 +105,7 @@ fn malformed(error: &serde_json::Error) -> Problem {
 }
 
 /// Whether the body is form fields rather than JSON.
-fn is_form(headers: &HeaderMap, empty: bool) -> Result<bool, Problem> {
+pub(crate) fn is_form(headers: &HeaderMap, empty: bool) -> Result<bool, Problem> {
     let unsupported = || Problem::plain(ErrorCode::MediaTypeUnsupported);
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return if empty { Ok(false) } else { Err(unsupported()) };

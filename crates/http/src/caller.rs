@@ -102,6 +102,11 @@ impl Member {
         &self.opened.policy
     }
 
+    /// The numbers of the project in a dialect.
+    pub(crate) fn dialect_policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.opened.dialect_policy)
+    }
+
     /// Refuses a live key where only test mode has something.
     pub(crate) fn test_only(&self) -> Result<(), Problem> {
         match self.tenant.mode {

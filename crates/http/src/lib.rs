@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod caller;
 mod checks;
+mod compat;
 mod docs_page;
 mod end_user;
 mod error_code;
@@ -67,6 +68,8 @@ pub struct Services {
     pub messages: Arc<dyn Messages>,
     /// `iss` of proofs: the base URL of this server. Test proofs have `/test` behind it.
     pub issuer: String,
+    /// The base URL as configured, for links; `None` takes the host each client used.
+    pub public_url: Option<String>,
     /// Told (`notify_waiters`) whenever a test message was sent.
     pub arrivals: Arc<tokio::sync::Notify>,
     /// Requests each key may make on this node; `None` lets all through.
@@ -92,6 +95,9 @@ pub trait Messages: Send + Sync + 'static {
         channel: Channel,
         code: &Code,
     ) -> String;
+
+    /// The text message of each language, with `{{code}}`, `{{friendly_name}}` and `{{ttl}}` where those stand.
+    fn texts(&self) -> Vec<(&'static str, String)>;
 }
 
 /// A call with its handler.
@@ -157,7 +163,11 @@ pub fn doors(services: Services) -> Doors {
         (store_clock::SHOW, get(store_clock::show)),
         (store_clock::ACCEPT, post(store_clock::accept)),
     ]);
-    Doors { public: assemble(table(), app.clone(), false), control: assemble(control, app, true) }
+    let dialects = compat::twilio::mounted();
+    Doors {
+        public: assemble(table(), dialects, app.clone(), false),
+        control: assemble(control, Router::new(), app, true),
+    }
 }
 
 /// The whole API alone; see [`Doors::public`].
@@ -171,8 +181,8 @@ pub fn control_router(services: Services) -> Router {
 }
 
 /// Routes and layers. A layer wraps those above it, so the last one sees a request first.
-fn assemble(calls: Vec<Endpoint>, app: App, owner: bool) -> Router {
-    let mut router = Router::new();
+fn assemble(calls: Vec<Endpoint>, dialects: Router<App>, app: App, owner: bool) -> Router {
+    let mut router = dialects;
     for (operation, handler) in calls {
         router = router.route(operation.path, handler);
     }
@@ -182,6 +192,21 @@ fn assemble(calls: Vec<Endpoint>, app: App, owner: bool) -> Router {
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
+}
+
+/// How Twilio's libraries know an account, key or service: `kind` (`AC`, `SK`, `VA`) and the UUID of a native id.
+#[must_use]
+pub fn twilio_sid(kind: &'static str, id: [u8; 16]) -> String {
+    compat::twilio::Sid(kind, id).to_string()
+}
+
+/// Where Twilio's API is served, below the base URL.
+pub const TWILIO_MOUNT: &str = compat::twilio::MOUNT;
+
+/// Every path of Twilio's API there is, below [`TWILIO_MOUNT`], with `{names}` where something stands.
+#[must_use]
+pub fn twilio_paths() -> Vec<&'static str> {
+    compat::twilio::paths()
 }
 
 /// The operations of the API.

@@ -26,6 +26,10 @@ pub(crate) const MAX_OUTBOX: usize = 100;
 pub(crate) const KEY_AGE: Duration = Duration::from_secs(1);
 /// API keys kept in memory.
 pub(crate) const MAX_CACHED_KEYS: usize = 10_000;
+/// Lists of settings kept in memory.
+pub(crate) const MAX_CACHED_SETTINGS: usize = 10_000;
+/// Sends of dialects whose answer is remembered for two seconds.
+pub(crate) const MAX_TOLD: usize = 50_000;
 /// Networks one API key may name.
 pub(crate) const MAX_NETWORKS: usize = 64;
 /// Countries one project may name.

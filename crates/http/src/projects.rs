@@ -107,9 +107,11 @@ pub(crate) async fn create(
     let change = AdminChange::CreateProject(project);
     match app.administer(caller.actor(), caller.context.request_id, change).await? {
         AdminAnswer::Project(project) => Ok(json(StatusCode::CREATED, &ProjectView::from(project))),
-        AdminAnswer::Key(_) | AdminAnswer::Noted | AdminAnswer::NotFound | AdminAnswer::Conflict => {
-            Err(Problem::plain(Code::StateConflict))
-        }
+        AdminAnswer::Key(_)
+        | AdminAnswer::Setting(_)
+        | AdminAnswer::Noted
+        | AdminAnswer::NotFound
+        | AdminAnswer::Conflict => Err(Problem::plain(Code::StateConflict)),
     }
 }
 

@@ -155,7 +155,7 @@ fn claims<'a>(issuer: &'a str, snapshot: &Snapshot, private: &'a Private, grant:
             amount: transaction.amount,
             currency: &transaction.currency,
             payee: &transaction.payee,
-            reference: transaction.reference.as_deref(),
+            reference: transaction.written.as_deref().or(transaction.reference.as_deref()),
         }),
         livemode: row.tenant.mode.is_live(),
     }

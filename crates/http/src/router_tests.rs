@@ -42,6 +42,9 @@ impl Messages for Fixed {
     fn render(&self, _: &Project, _: &Verification, _: &Private, _: Channel, _: &Code) -> String {
         String::new()
     }
+    fn texts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// A secret test key with every scope of its kind, and a restricted one without useful scopes.
@@ -123,6 +126,13 @@ impl Store for Reached {
     fn keys(&self, _: ProjectId) -> Pending<'_, Vec<ApiKey>> {
         ready(Vec::new())
     }
+    fn settings(
+        &self,
+        _: Tenant,
+        _: countersign_core::setting::SettingKind,
+    ) -> Pending<'_, Vec<countersign_core::setting::Setting>> {
+        ready(Vec::new())
+    }
     fn claim(&self, _: usize) -> Pending<'_, Vec<Job>> {
         ready(Vec::new())
     }
@@ -159,6 +169,7 @@ fn services() -> Services {
         routes: Arc::new(Routes::default()),
         messages: Arc::new(Fixed),
         issuer: "http://localhost".into(),
+        public_url: None,
         arrivals: Arc::new(tokio::sync::Notify::new()),
         quota: None,
         draining: Arc::default(),

@@ -138,6 +138,7 @@ impl Requests {
             lane: Lane::Open,
             private: Private::default(),
             dry_run: false,
+            dialect: None,
         }
     }
 
@@ -165,6 +166,7 @@ impl Requests {
             subject: None,
             session: None,
             transaction: None,
+            origin: None,
         }
     }
 

@@ -12,11 +12,12 @@ use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::{Digest, Keys};
 use countersign_core::ledger::RecipientRow;
 use countersign_core::limits;
+use countersign_core::setting::{Setting, SettingKey, SettingKind};
 use countersign_core::store::{
     Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
     Unavailable,
 };
-use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Project};
+use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Found, Project};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
 use countersign_core::verification::{Status, Verification};
@@ -36,6 +37,7 @@ struct Tables {
     deliveries: BTreeMap<(Tenant, DeliveryId), Delivery>,
     journal: Vec<Entry>,
     once: BTreeMap<Digest, Recorded>,
+    settings: BTreeMap<SettingKey, Setting>,
 }
 
 impl Rows for &Tables {
@@ -180,12 +182,23 @@ impl Tables {
         {
             return AdminAnswer::Conflict;
         }
-        let (effects, answer) = tenancy::decide(request, project, key, now);
+        let setting = request.change.setting();
+        let of_kind = |known: &&SettingKey| {
+            setting.is_some_and(|wanted| (known.tenant, known.kind) == (wanted.tenant, wanted.kind))
+        };
+        let settings_of_kind = self.settings.keys().filter(of_kind).count();
+        let setting = setting.and_then(|key| self.settings.get(&key)).cloned();
+        let found = Found { project, key, setting, settings_of_kind };
+        let (effects, answer) = tenancy::decide(request, found, now);
         if let Some(project) = effects.project {
             self.projects.insert(project.id, project);
         }
         if let Some(key) = effects.key {
             self.keys.insert(key.id, key);
+        }
+        self.settings.extend(effects.setting.map(|setting| (setting.key, setting)));
+        if let Some(key) = effects.removed {
+            self.settings.remove(&key);
         }
         self.journal.extend(effects.entry);
         answer
@@ -329,6 +342,14 @@ impl Store for MemoryStore {
     fn keys(&self, project: ProjectId) -> Pending<'_, Vec<ApiKey>> {
         self.with(|tables, _| {
             tables.keys.values().filter(|key| key.tenant.project == project).cloned().collect()
+        })
+    }
+
+    fn settings(&self, tenant: Tenant, kind: SettingKind) -> Pending<'_, Vec<Setting>> {
+        self.with(move |tables, _| {
+            let of_kind =
+                tables.settings.values().filter(|row| (row.key.tenant, row.key.kind) == (tenant, kind));
+            of_kind.cloned().collect()
         })
     }
 

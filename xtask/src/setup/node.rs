@@ -1,4 +1,4 @@
-//! The Node packages in `target/tools/node`: the browser driver and the OpenAPI linter.
+//! The Node packages in `target/tools/node`: the browser driver, the OpenAPI linter, Twilio's client library.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The Python environment in `target/tools/venv`: the mail server of the SMTP tests.
+//! The Python environment in `target/tools/venv`: the mail server of the SMTP tests, Twilio's client library.
 
 use std::path::Path;
 
@@ -31,5 +31,6 @@ pub(super) fn install(checkout: &Checkout) -> Result<()> {
 
 /// False too when the Python that the environment points at was removed or upgraded.
 fn works(environment: &Path) -> bool {
-    program::capture(program::command(environment.join("bin/python")).args(["-c", "import aiosmtpd"])).is_ok()
+    program::capture(program::command(environment.join("bin/python")).args(["-c", "import aiosmtpd, twilio"]))
+        .is_ok()
 }

@@ -2,7 +2,7 @@
 
 use super::{Turn, ended, not_found};
 use crate::command::{Answer, Check, Effects, ProofGrant, Target};
-use crate::ids::ProofId;
+use crate::ids::{ProofId, VerificationId};
 use crate::journal::Event;
 use crate::keys::{Code, normalise};
 use crate::ledger::{Held, RecipientRow};
@@ -15,7 +15,7 @@ pub(super) fn check(turn: &Turn<'_>, check: &Check) -> (Effects, Answer) {
         Ok(entered) => entered,
         Err(refusal) => return turn.refuse(refusal, &verification, &row),
     };
-    let Some(claims) = compare(turn, check, &verification, &entered) else {
+    let Some(claims) = compare(turn, check, &verification, &row, &entered) else {
         return turn.refuse(Refusal::RootUnknown, &verification, &row);
     };
     judge(turn, verification, row, claims)
@@ -24,8 +24,9 @@ pub(super) fn check(turn: &Turn<'_>, check: &Check) -> (Effects, Answer) {
 /// The verification a check means: the one it names, or the latest of the recipient that it could be about.
 /// One that is open goes before one that ended.
 fn meant(turn: &Turn<'_>, check: &Check) -> Option<(Verification, RecipientRow)> {
+    let of_origin = |known: &Verification| check.origin.is_none() || check.origin == known.origin;
     let index = match &check.target {
-        Target::Id(id) => return turn.find(*id),
+        Target::Id(id) => return turn.find(*id).filter(|(known, _)| of_origin(known)),
         Target::Recipient(index) => index,
     };
     let candidates = turn.ledger.verifications.values().filter(|known| {
@@ -36,6 +37,8 @@ fn meant(turn: &Turn<'_>, check: &Check) -> Option<(Verification, RecipientRow)>
             && check.purpose.is_none_or(|purpose| purpose == known.purpose)
             && same(&named.subject, &known.binding.subject)
             && same(&named.session, &known.binding.session)
+            && of_origin(known)
+            && (check.origin.is_none() || named.transaction == known.binding.transaction)
     });
     let best = candidates.max_by_key(|known| (known.status_at(turn.now) == Status::Pending, known.id))?;
     turn.find(best.id)
@@ -74,9 +77,14 @@ struct Claims {
 }
 
 /// Compares everything, in a time that does not depend on what is right. `None` without the root key.
-fn compare(turn: &Turn<'_>, check: &Check, verification: &Verification, entered: &Code) -> Option<Claims> {
-    let digest = verification.binding.digest();
-    let expected = turn.keys.code(&verification.code_inputs(&digest))?;
+fn compare(
+    turn: &Turn<'_>,
+    check: &Check,
+    verification: &Verification,
+    row: &RecipientRow,
+    entered: &Code,
+) -> Option<Claims> {
+    let expected = verification.code(turn.keys, &row.data_key, verification.generation)?;
     let named = named_binding(turn, check, verification)?;
     let kept = &verification.binding;
     let same = |given: &Option<crate::keys::Digest>, kept: &Option<crate::keys::Digest>| match (given, kept) {
@@ -115,15 +123,19 @@ fn judge(
     row.fail(purpose, lane, &turn.request.policy, turn.now);
     if claims.code && claims.transaction && claims.rest {
         row.succeed(purpose, lane);
-        return approve(turn, verification, row);
+        let (effects, verification, row) = approve(turn, Event::Approved, verification, row);
+        let grant = ProofGrant {
+            id: ProofId::new(turn.committed_at, turn.request.entropy.ids[0]),
+            issued_at: turn.committed_at,
+        };
+        return (effects, Answer::Approved(Box::new(turn.snapshot(&verification, &row)), grant));
     }
     if !claims.transaction {
-        verification.status = Status::BindingChanged;
+        verification.end(Status::BindingChanged, turn.now);
     } else if verification.attempts_remaining() == 0 {
-        verification.status = Status::MaxAttempts;
+        verification.end(Status::MaxAttempts, turn.now);
     }
     if verification.status != Status::Pending {
-        verification.ended_at = Some(turn.now);
         row.close(verification.id);
     }
     let binding = !(claims.transaction && claims.rest);
@@ -142,18 +154,28 @@ fn judge(
     (changed(turn, event, verification, row), answer)
 }
 
-fn approve(turn: &Turn<'_>, mut verification: Verification, mut row: RecipientRow) -> (Effects, Answer) {
+/// Approves on the customer's word: no code, no try, no proof.
+pub(super) fn approve_unchecked(turn: &Turn<'_>, id: VerificationId) -> (Effects, Answer) {
+    let Some((verification, row)) = turn.find(id) else { return not_found() };
+    if let Some(refusal) = ended(verification.status_at(turn.now)) {
+        return turn.refuse(refusal, &verification, &row);
+    }
+    let (effects, verification, row) = approve(turn, Event::Overridden, verification, row);
+    (effects, Answer::Done(Box::new(turn.snapshot(&verification, &row))))
+}
+
+/// The one place where a verification becomes approved.
+fn approve(
+    turn: &Turn<'_>,
+    event: Event,
+    mut verification: Verification,
+    mut row: RecipientRow,
+) -> (Effects, Verification, RecipientRow) {
     debug_assert_eq!(verification.status, Status::Pending, "only a pending verification can be approved");
-    verification.status = Status::Approved;
-    verification.ended_at = Some(turn.now);
+    verification.end(Status::Approved, turn.now);
     row.return_sends(verification.id);
     row.close(verification.id);
-    let grant = ProofGrant {
-        id: ProofId::new(turn.committed_at, turn.request.entropy.ids[0]),
-        issued_at: turn.committed_at,
-    };
-    let answer = Answer::Approved(Box::new(turn.snapshot(&verification, &row)), grant);
-    (changed(turn, Event::Approved, verification, row), answer)
+    (changed(turn, event, verification.clone(), row.clone()), verification, row)
 }
 
 fn changed(turn: &Turn<'_>, event: Event, verification: Verification, row: RecipientRow) -> Effects {

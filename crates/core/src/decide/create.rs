@@ -1,17 +1,19 @@
 //! Create: always a new verification; an open one of the same purpose and subject or session gives way.
 
-use super::Turn;
-use crate::command::{Answer, Create, Effects};
+use super::{Turn, again};
+use crate::command::{Answer, Create, Effects, Entered};
 use crate::delivery::{Delivery, DeliveryState};
 use crate::ids::{DeliveryId, VerificationId};
 use crate::journal::Event;
-use crate::keys::seal;
+use crate::keys::{normalise, seal};
 use crate::ledger::{Held, Recent, RecipientRow, Send, data_key_place};
 use crate::limits;
 use crate::refusal::Refusal;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
-use crate::verification::{Binding, Block, Channel, Private, Status, Verification, sealed_for};
+use crate::verification::{
+    Binding, Block, Channel, Private, Status, SuppliedCode, Verification, code_sealed_for, sealed_for,
+};
 
 pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     let scenario = Scenario::of(&create.to);
@@ -23,6 +25,9 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     let Some(mut row) = known.or_else(|| new_row(turn, create)) else {
         return (Effects::default(), Answer::Refused(Refusal::RootUnknown, None));
     };
+    if let Some((start, open)) = again::open_one(turn, create) {
+        return again::send(turn, create, start, open, row);
+    }
     if let Some(refusal) = held(turn, create, channel, &row) {
         return (Effects::default(), Answer::Refused(refusal, None));
     }
@@ -123,6 +128,10 @@ fn new_verification(
     let (transaction, subject, session) =
         (asked.transaction.as_ref(), asked.subject.as_deref(), asked.session.as_deref());
     let country = create.to.country();
+    let supplied_code = match create.dialect.as_ref().and_then(|start| start.code.as_ref()) {
+        Some(code) => Some(seal_code(turn, create, code, row, &id)?),
+        None => None,
+    };
     let mut available = turn.request.routes.channels(tenant.mode, create.to.kind(), country);
     if channel == Channel::Own {
         available.clear();
@@ -151,10 +160,27 @@ fn new_verification(
         sealed: seal_private(turn, create, row, &id)?,
         report: None,
         channels_available: available,
+        origin: create.dialect.as_ref().map(|start| start.origin),
+        supplied_code,
     })
 }
 
-fn seal_private(
+/// Seals a supplied code; `None` when it is not of the form the start says.
+pub(super) fn seal_code(
+    turn: &Turn<'_>,
+    create: &Create,
+    code: &Entered,
+    row: &RecipientRow,
+    id: &VerificationId,
+) -> Option<SuppliedCode> {
+    let code = normalise(&code.0, create.format).ok()?;
+    let data_key = row.open_data_key(turn.keys)?;
+    let place = code_sealed_for(&turn.request.tenant, id);
+    let nonce = turn.request.entropy.nonces[2];
+    seal(&data_key, nonce, &place, row.data_key.root, code.reveal().as_bytes()).map(SuppliedCode)
+}
+
+pub(super) fn seal_private(
     turn: &Turn<'_>,
     create: &Create,
     row: &RecipientRow,
@@ -194,8 +220,7 @@ fn keep_blocked(
     block: Block,
     dry_run: bool,
 ) -> (Effects, Answer) {
-    verification.status = Status::Blocked(block);
-    verification.ended_at = Some(turn.now);
+    verification.end(Status::Blocked(block), turn.now);
     let answer = Answer::Refused(Refusal::Blocked(block), Some(Box::new(turn.snapshot(&verification, row))));
     if dry_run {
         return (Effects::default(), answer);
@@ -261,8 +286,7 @@ fn apply_scenario(turn: &Turn<'_>, scenario: Option<Scenario>, verification: &mu
     match scenario {
         Some(Scenario::MaxAttemptsAtOnce) => {
             verification.checks_used = verification.checks_allowed;
-            verification.status = Status::MaxAttempts;
-            verification.ended_at = Some(turn.now);
+            verification.end(Status::MaxAttempts, turn.now);
         }
         Some(Scenario::ExpiresAtOnce) => verification.expires_at = turn.now,
         Some(Scenario::NoSms) => verification.channels_available.retain(|channel| *channel != Channel::Sms),

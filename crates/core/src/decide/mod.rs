@@ -1,5 +1,6 @@
 //! The decisions. Each is a pure function of the request, the ledger, the time and the keys.
 
+mod again;
 mod check;
 mod create;
 mod resend;
@@ -41,6 +42,7 @@ pub fn decide(request: &Request, ledger: &Ledger, now: Timestamp, keys: &Keys) -
         Command::Check(check) => check::check(&turn, check),
         Command::Resend(id, channel) => resend::resend(&turn, *id, *channel),
         Command::Cancel(id) => cancel(&turn, *id),
+        Command::Override(id) => check::approve_unchecked(&turn, *id),
         Command::Expire(id) => expire(&turn, *id),
         Command::Report(id, report) => note_report(&turn, *id, *report),
         Command::Sent(sent) => sent::sent(&turn, sent),
@@ -105,8 +107,7 @@ impl Turn<'_> {
     /// Ends a verification that is still pending, in `effects`, with its entry.
     fn end(&self, effects: &mut Effects, mut verification: Verification, row: &mut RecipientRow, to: Status) {
         row.close(verification.id);
-        verification.status = to;
-        verification.ended_at = Some(self.now);
+        verification.end(to, self.now);
         effects.journal.push(self.entry(effects.journal.len(), Event::Ended(to), Some(&verification)));
         effects.verifications.push(verification);
     }

@@ -13,7 +13,7 @@ use crate::tenant::Mode;
 use crate::verification::{Channel, Verification};
 
 pub(super) fn resend(turn: &Turn<'_>, id: VerificationId, wished: Option<Channel>) -> (Effects, Answer) {
-    let Some((mut verification, mut row)) = turn.find(id) else { return not_found() };
+    let Some((mut verification, row)) = turn.find(id) else { return not_found() };
     if let Some(refusal) = ended(verification.status_at(turn.now)) {
         return turn.refuse(refusal, &verification, &row);
     }
@@ -21,14 +21,25 @@ pub(super) fn resend(turn: &Turn<'_>, id: VerificationId, wished: Option<Channel
         let snapshot = turn.snapshot(&verification, &row);
         return (Effects::default(), Answer::Done(Box::new(snapshot)));
     }
+    let rotated = turn.request.policy.rotate_on_resend && verification.supplied_code.is_none();
+    if rotated {
+        verification.generation = verification.generation.saturating_add(1);
+    }
+    send(turn, verification, row, wished, rotated)
+}
+
+/// Sends the code of an open verification. `rotated` says whether it is a new one.
+pub(super) fn send(
+    turn: &Turn<'_>,
+    mut verification: Verification,
+    mut row: RecipientRow,
+    wished: Option<Channel>,
+    rotated: bool,
+) -> (Effects, Answer) {
     let (channel, route) = match way(turn, &verification, &row, wished) {
         Ok(way) => way,
         Err(refusal) => return turn.refuse(refusal, &verification, &row),
     };
-    let rotated = turn.request.policy.rotate_on_resend;
-    if rotated {
-        verification.generation = verification.generation.saturating_add(1);
-    }
     let delivery = reserve_send(turn, &mut verification, &mut row, channel, route.clone());
     let snapshot = turn.snapshot_with(&verification, &row, Some(delivery.clone()));
     let effects = Effects {

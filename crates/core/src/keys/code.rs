@@ -22,6 +22,9 @@ pub enum Alphabet {
     /// Crockford base32: digits and capitals without I, L, O, U.
     #[n(1)]
     Crockford,
+    /// ASCII letters and digits, case kept: only for codes that a customer supplies.
+    #[n(2)]
+    Alphanumeric,
 }
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -33,10 +36,11 @@ impl Alphabet {
         match self {
             Self::Digits => "digits",
             Self::Crockford => "crockford",
+            Self::Alphanumeric => "alphanumeric",
         }
     }
 
-    /// The alphabet with this name.
+    /// The alphabet with this name, of those a code may be derived in.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::Digits, Self::Crockford].into_iter().find(|known| known.as_str() == name)
@@ -47,13 +51,15 @@ impl Alphabet {
         match self {
             Self::Digits if byte >= 250 => None,
             Self::Digits => Some(b'0' + byte % 10),
-            Self::Crockford => Some(CROCKFORD[(byte & 31) as usize]),
+            Self::Crockford | Self::Alphanumeric => Some(CROCKFORD[(byte & 31) as usize]),
         }
     }
 
     fn read(self, entered: char) -> Option<u8> {
         match self {
             Self::Digits => decimal_digit(entered),
+            Self::Alphanumeric if entered.is_ascii_alphanumeric() => u8::try_from(entered).ok(),
+            Self::Alphanumeric => decimal_digit(entered),
             Self::Crockford => match entered.to_ascii_uppercase() {
                 'O' => Some(b'0'),
                 'I' | 'L' => Some(b'1'),
@@ -93,6 +99,11 @@ pub struct CodeFormat {
 pub struct Code(Zeroizing<Vec<u8>>);
 
 impl Code {
+    /// A code that was supplied and sealed, opened again.
+    pub(crate) fn supplied(symbols: Vec<u8>) -> Self {
+        Self(Zeroizing::new(symbols))
+    }
+
     /// The symbols, for the one who renders the message or the answer.
     #[must_use]
     pub fn reveal(&self) -> &str {

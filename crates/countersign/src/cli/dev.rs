@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use countersign_core::ids::ProjectId;
+use countersign_core::tenancy::{Scope, pair_scopes};
 use countersign_core::tenant::Mode;
 use serde_json::json;
 
-use super::Output;
+use super::{Output, TwilioPair};
 use crate::config::{Config, DATA_DIR};
 use crate::problem::Outcome;
-use crate::profile::{self, Profile};
+use crate::profile::{self, Pair, Profile};
 use crate::provision::{self, Naming};
 use crate::wire::{self, Opened};
 use crate::{files, ring};
@@ -37,9 +39,11 @@ pub(super) async fn run(args: Args, output: &Output) -> Outcome {
     let opened = wire::open_with(&config, &ring::read_or_create(&config.ring())?).await?;
     let kept = args.data.join(PROFILE_FILE);
     let key = key(&opened, &kept).await?;
+    let (pair, project) = pair(&opened, &kept, &key).await?;
     wire::serve(&config, opened, |reachable| {
-        let profile = Profile { url: reachable.url.clone(), api_key: key };
+        let mut profile = Profile { url: reachable.url.clone(), api_key: key, twilio: Some(pair.clone()) };
         profile.write(&kept)?;
+        profile.twilio = None;
         let found = profile::user_path().is_some_and(|path| match profile.write(&path) {
             Ok(()) => true,
             Err(problem) => {
@@ -47,10 +51,10 @@ pub(super) async fn run(args: Args, output: &Output) -> Outcome {
                 false
             }
         });
-        output.answer(
-            &greeting(&profile, (!found).then_some(&*kept)),
-            &json!({ "url": profile.url, "api_key": profile.api_key }),
-        );
+        let twilio = TwilioPair { url: profile.url.clone(), project, pair };
+        let text = greeting(&profile, &twilio, (!found).then_some(&*kept));
+        let json = json!({ "url": profile.url, "api_key": profile.api_key, "twilio": twilio.json() });
+        output.answer(&text, &json);
         Ok(())
     })
     .await
@@ -73,9 +77,26 @@ async fn key(opened: &Opened, kept: &Path) -> Outcome<String> {
     Ok(secret.0.to_string())
 }
 
+/// The pair for Twilio's libraries of the last time, as long as it works; else a new one. And the project it opens,
+/// which is the test key's.
+async fn pair(opened: &Opened, kept: &Path, key: &str) -> Outcome<(Pair, ProjectId)> {
+    let store = opened.store.as_ref();
+    if let Some(pair) = Profile::read(kept)?.and_then(|profile| profile.twilio)
+        && let Some(found) = provision::opened_pair(store, &pair.api_key_sid, &pair.api_key_secret).await?
+    {
+        return Ok((pair, found.tenant.project));
+    }
+    let tenant = provision::tenant_of(store, key).await?;
+    let scopes = [pair_scopes(), vec![Scope::VerificationsOverride]].concat();
+    let (made, secret) = provision::pair(opened, tenant, scopes, "dev, for Twilio's libraries").await?;
+    let pair = Pair { api_key_sid: made.prefix, api_key_secret: secret.0.to_string() };
+    Ok((pair, tenant.project))
+}
+
 /// What to do next. `export` is the profile to name, where commands would not find it by themselves.
-fn greeting(profile: &Profile, export: Option<&Path>) -> String {
-    let Profile { url, api_key } = profile;
+fn greeting(profile: &Profile, twilio: &TwilioPair, export: Option<&Path>) -> String {
+    let Profile { url, api_key, .. } = profile;
+    let twilio = twilio.lines();
     let me = program();
     let named = |path: &Path| format!("  export COUNTERSIGN_PROFILE={}\n", path.display());
     let first = export.map(named).unwrap_or_default();
@@ -97,6 +118,9 @@ The same over HTTP:
   curl {url}/v1/verifications -u {api_key}: --data-urlencode to={EXAMPLE}
   curl \"{url}/v1/test/outbox?wait=20\" -u {api_key}:
   curl {url}/v1/verifications/ID/check -u {api_key}: -d code=CODE
+
+With the libraries of Twilio Verify, unchanged:
+{twilio}
 
 Ctrl-C stops it; the next start goes on where this one ended."
     )

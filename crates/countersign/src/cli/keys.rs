@@ -4,10 +4,11 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::output::table;
-use super::{Output, Place, projects, text};
+use super::{Output, Place, TwilioPair, projects, text};
 use crate::config::Config;
 use crate::control;
 use crate::problem::{Outcome, Problem};
+use crate::profile::Pair;
 
 /// Make, list and revoke API keys.
 #[derive(Debug, clap::Args)]
@@ -46,6 +47,9 @@ struct Create {
     /// Make a test key: its messages go to the outbox.
     #[arg(long)]
     test: bool,
+    /// Make a pair for the unchanged client libraries of Twilio Verify: an API key SID and its secret.
+    #[arg(long, conflicts_with = "kind")]
+    twilio: bool,
     /// What it is for: secret (a server), restricted (the scopes it is given) or operator (projects and keys).
     #[arg(long, default_value = "secret")]
     kind: String,
@@ -85,8 +89,12 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
 async fn create(config: &Config, wanted: &Create, output: &Output) -> Outcome {
     let project = projects::only(config, wanted.project.as_deref()).await?;
     let mut body = Map::new();
-    for (field, value) in [("project", &project), ("name", &wanted.name), ("kind", &wanted.kind)] {
+    let kind = if wanted.twilio { "restricted" } else { wanted.kind.as_str() };
+    for (field, value) in [("project", project.as_str()), ("name", wanted.name.as_str()), ("kind", kind)] {
         body.insert(field.to_owned(), json!(value));
+    }
+    if wanted.twilio {
+        body.insert("dialect".to_owned(), json!("twilio"));
     }
     body.insert("livemode".to_owned(), json!(!wanted.test));
     for (field, values) in [("scopes", &wanted.scopes), ("networks", &wanted.networks)] {
@@ -97,12 +105,30 @@ async fn create(config: &Config, wanted: &Create, output: &Output) -> Outcome {
     body.extend(wanted.expires_at.iter().map(|time| ("expires_at".to_owned(), json!(time))));
     let answer = control::call(config, Method::POST, "/v1/api_keys", Some(&Value::Object(body))).await?;
     let key = answer.map_err(|refused| refused.problem("no key was made"))?;
+    if wanted.twilio {
+        return print_pair(config, &project, &key, output);
+    }
     let lines = format!(
         "{}\n\nIts id is {}. It is shown this once; keep it where your application finds its secrets.",
         text(&key, "/secret"),
         text(&key, "/id")
     );
     output.answer(&lines, &key);
+    Ok(())
+}
+
+/// The pair as the libraries want it, with the address that the configuration knows.
+fn print_pair(config: &Config, project: &str, key: &Value, output: &Output) -> Outcome {
+    let project = project.parse().map_err(|error| {
+        Problem::new("the server answered with no project", error, "report this as a bug")
+    })?;
+    let (sid, secret) = (text(key, "/prefix").to_owned(), text(key, "/secret").to_owned());
+    let url = config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", config.server.listen));
+    let pair = TwilioPair { url, project, pair: Pair { api_key_sid: sid, api_key_secret: secret } };
+    let note = "The secret is shown this once. To revoke the pair: countersign keys revoke";
+    let mut json = key.clone();
+    json["twilio"] = pair.json();
+    output.answer(&format!("{}\n\n{note} {}", pair.lines(), text(key, "/id")), &json);
     Ok(())
 }
 

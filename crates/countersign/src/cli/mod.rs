@@ -18,6 +18,7 @@ mod ring;
 mod send;
 mod serve;
 mod store;
+mod twilio_pair;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ use crate::problem::{Outcome, Problem};
 
 pub(crate) use output::{Output, line_from_stdin, text};
 pub(crate) use place::Place;
+use twilio_pair::TwilioPair;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong command or configuration,

@@ -15,6 +15,7 @@ pub(crate) struct Server {
     pub(crate) key: String,
     pub(crate) client: Client,
     log: Arc<Mutex<String>>,
+    printed: Arc<Mutex<String>>,
 }
 
 /// What a call was answered with.
@@ -73,14 +74,32 @@ impl Server {
             }
             key = key.or_else(|| line.split_once("API key: ").map(|(_, key)| key.trim().to_owned()));
         }
-        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let printed = collect(output);
         let client = Client::builder().no_proxy().build().expect("a client");
-        Self { child, base: base.unwrap(), key: key.unwrap(), client, log }
+        Self { child, base: base.unwrap(), key: key.unwrap(), client, log, printed }
     }
 
     /// All it logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// What it printed behind `label`, once it did.
+    pub(crate) async fn printed(&self, label: &str) -> String {
+        let value = || {
+            let printed = self.printed.lock().unwrap();
+            let behind = printed.split_once(label).map(|(_, behind)| behind);
+            behind.and_then(|behind| behind.split_once('\n')).map(|(value, _)| value.to_owned())
+        };
+        let found = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+            loop {
+                match value() {
+                    Some(value) => return value,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        });
+        found.await.unwrap_or_else(|_| panic!("no {label:?} on standard output"))
     }
 
     pub(crate) fn pid(&self) -> u32 {

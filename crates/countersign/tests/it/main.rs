@@ -30,3 +30,4 @@ mod slow_database;
 mod store_choice;
 mod store_copy;
 mod takeover;
+mod twilio;

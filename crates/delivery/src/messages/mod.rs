@@ -36,6 +36,8 @@ pub enum Medium {
 pub struct TransactionText<'a> {
     /// Amount in minor units (cents, for EUR).
     pub amount_minor: u64,
+    /// The amount as the customer wrote it, printed instead.
+    pub written: Option<&'a str>,
     /// ISO 4217 code, three capital letters.
     pub currency: &'a str,
     /// Who gets the money.
@@ -61,6 +63,9 @@ pub struct MessageInput<'a> {
     pub minutes: u32,
     /// Host that an SMS binds the code to: lower case, no port (punycode where it is international).
     pub origin_host: Option<&'a str>,
+    /// Hash of the Android app that reads an SMS by itself (SMS Retriever): the message ends with it, and has no
+    /// origin-bound line, for only one of them can be the last.
+    pub app_hash: Option<&'a str>,
     /// Required for [`Purpose::Transaction`], not printed otherwise.
     pub transaction: Option<TransactionText<'a>>,
 }
@@ -183,9 +188,12 @@ impl Words {
 
     fn take(&mut self, transaction: &TransactionText<'_>, language: &Language) -> Result<(), RenderError> {
         let style = &language.amount;
-        self.amount = style
-            .format(transaction.amount_minor, transaction.currency)
-            .ok_or(RenderError::CurrencyMalformed)?;
+        self.amount = match transaction.written {
+            Some(written) => single_line(written, limits::PAYEE_CHARS),
+            None => style
+                .format(transaction.amount_minor, transaction.currency)
+                .ok_or(RenderError::CurrencyMalformed)?,
+        };
         self.payee = single_line(transaction.payee, limits::PAYEE_CHARS);
         if self.payee.is_empty() {
             return Err(RenderError::PayeeMissing);
@@ -235,7 +243,10 @@ fn short_message(
     {
         text = folded;
     }
-    if let Some(host) = input.origin_host {
+    if let Some(hash) = input.app_hash {
+        text.push('\n');
+        text.push_str(&single_line(hash, limits::APP_HASH_CHARS));
+    } else if let Some(host) = input.origin_host {
         if !is_host(host) {
             return Err(RenderError::HostMalformed);
         }

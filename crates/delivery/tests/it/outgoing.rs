@@ -20,7 +20,8 @@ pub(crate) fn sms(to: &str) -> Outgoing {
 }
 
 pub(crate) fn outgoing(to: &str, medium: Medium, brand: &str, payee: &str) -> Outgoing {
-    let transaction = TransactionText { amount_minor: 125_000, currency: "EUR", payee, reference: None };
+    let transaction =
+        TransactionText { amount_minor: 125_000, written: None, currency: "EUR", payee, reference: None };
     let message = render(&MessageInput {
         locale: "en",
         medium,
@@ -29,6 +30,7 @@ pub(crate) fn outgoing(to: &str, medium: Medium, brand: &str, payee: &str) -> Ou
         code: CODE,
         minutes: 5,
         origin_host: Some("acme.example"),
+        app_hash: None,
         transaction: Some(transaction),
     });
     Outgoing {

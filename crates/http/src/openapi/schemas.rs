@@ -226,6 +226,7 @@ fn api_key_create() -> Value {
         "scopes": { "type": "array", "items": { "type": "string" }, "description": "Needed for a restricted key" },
         "networks": { "type": "array", "items": { "type": "string" }, "description": "CIDR" },
         "expires_at": instant(),
+        "dialect": { "type": "string", "const": "twilio", "description": "A pair for Twilio's libraries; restricted keys only" },
     });
     object(&["kind"], fields)
 }

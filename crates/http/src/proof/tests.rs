@@ -36,6 +36,8 @@ fn snapshot(mode: Mode) -> Snapshot {
             sealed: Vec::new(),
             report: None,
             channels_available: Vec::new(),
+            origin: None,
+            supplied_code: None,
         },
         delivery: None,
         sends_remaining: 0,

@@ -56,7 +56,11 @@ pub(crate) async fn handle(
             let now = Text(app.services.clock.now().plus(Duration::from_secs(ahead)));
             Ok(json(StatusCode::OK, &ClockView { object: "test_clock", livemode: false, now, ahead }))
         }
-        AdminAnswer::Key(_) | AdminAnswer::Noted | AdminAnswer::NotFound | AdminAnswer::Conflict => {
+        AdminAnswer::Key(_)
+        | AdminAnswer::Setting(_)
+        | AdminAnswer::Noted
+        | AdminAnswer::NotFound
+        | AdminAnswer::Conflict => {
             Err(Problem::new(Code::StateConflict, "The test clock goes at most 400 days ahead.")
                 .param("seconds"))
         }

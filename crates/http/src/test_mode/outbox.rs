@@ -9,7 +9,6 @@ use axum::response::Response;
 use countersign_core::command::RecipientIndex;
 use countersign_core::delivery::DeliveryState;
 use countersign_core::ids::{DeliveryId, VerificationId};
-use countersign_core::keys::CodeInputs;
 use countersign_core::routing::TEST_OUTBOX;
 use countersign_core::store::OutboxItem;
 use countersign_core::tenancy::{AdminChange, Project, Scope};
@@ -117,13 +116,12 @@ fn arrived(item: &OutboxItem) -> bool {
     sent && item.delivery.provider() == Some(TEST_OUTBOX)
 }
 
-/// The message as it would have been sent; `None` when its person was erased.
+/// The message as it would have been sent; `None` when its person, or a code
+/// the customer supplied, was erased.
 fn view(app: &App, project: &Project, item: &OutboxItem) -> Option<MessageView> {
     let (keys, row) = (&app.services.keys, &item.shown);
     let private = row.open_private(keys, &item.recipient.data_key)?;
-    let binding = row.binding.digest();
-    let inputs = CodeInputs { generation: item.delivery.generation, ..row.code_inputs(&binding) };
-    let code = keys.code(&inputs)?;
+    let code = row.code(keys, &item.recipient.data_key, item.delivery.generation)?;
     let channel = item.delivery.channel;
     Some(MessageView {
         object: "test_message",

@@ -75,5 +75,6 @@ pub(crate) fn read(fields: &mut Fields, target: Target) -> Result<Check, Problem
         subject: fields.line("subject", rules::MAX_SUBJECT)?,
         session: fields.line("session", rules::MAX_SUBJECT)?,
         transaction: transaction(fields)?,
+        origin: None,
     })
 }

@@ -132,6 +132,7 @@ fn read(app: &App, member: &Member, fields: &mut Fields) -> Result<(Create, Opti
         lane: if context.trusted { Lane::Known } else { Lane::Open },
         private,
         dry_run: fields.boolean("dry_run")?.unwrap_or(false),
+        dialect: None,
         to,
     };
     Ok((create, context.ip))

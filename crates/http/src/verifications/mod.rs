@@ -139,7 +139,7 @@ async fn done(
 ) -> Result<Response, Problem> {
     let private = open_private(app, snapshot);
     let own = with_code && snapshot.verification.channel == Channel::Own && member.may(Scope::CodesReveal);
-    let code = if own { view::code(app, &snapshot.verification) } else { None };
+    let code = if own { view::code(app, snapshot) } else { None };
     let view = revealing(app, member, snapshot, &private, Extras { proof: None, code }).await?;
     Ok(json(status, &view))
 }

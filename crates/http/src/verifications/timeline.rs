@@ -124,8 +124,15 @@ fn data(event: &Event) -> Value {
         Event::KeyCreated(id) | Event::KeyRevoked(id) => json!({ "api_key": id.to_string() }),
         Event::TestClockAdvanced(seconds) => json!({ "seconds": seconds }),
         Event::ClockAccepted(by) => json!({ "back_by_ms": by }),
+        Event::SettingWritten(kind, id) | Event::SettingRemoved(kind, id) => {
+            json!({ "setting": kind.as_str(), "id": data_encoding::HEXLOWER.encode(id) })
+        }
         Event::RootActivated(root) => json!({ "root": root.to_string() }),
-        Event::Approved | Event::ProjectCreated | Event::OutboxCleared | Event::RecipientRevealed => {
+        Event::Approved
+        | Event::Overridden
+        | Event::ProjectCreated
+        | Event::OutboxCleared
+        | Event::RecipientRevealed => {
             json!({})
         }
     }

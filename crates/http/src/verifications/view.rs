@@ -127,7 +127,8 @@ impl VerificationView {
             amount: transaction.amount,
             currency: transaction.currency.clone(),
             payee: transaction.payee.clone(),
-            reference: transaction.reference.clone(),
+            // An amount that a dialect has only as a text stands here; the currency is `XXX` then.
+            reference: transaction.written.clone().or_else(|| transaction.reference.clone()),
         });
         let delivery = snapshot.delivery.as_ref().map(|delivery| DeliveryView {
             state: delivery.state.as_str(),
@@ -187,9 +188,10 @@ pub(crate) fn open_private(app: &App, snapshot: &Snapshot) -> Private {
 }
 
 /// The code of a verification, derived again.
-pub(crate) fn code(app: &App, verification: &Verification) -> Option<CodeText> {
-    let binding = verification.binding.digest();
-    let code = app.services.keys.code(&verification.code_inputs(&binding))?;
+pub(crate) fn code(app: &App, snapshot: &Snapshot) -> Option<CodeText> {
+    let (_, data_key) = snapshot.data_key.as_ref()?;
+    let verification = &snapshot.verification;
+    let code = verification.code(&app.services.keys, data_key, verification.generation)?;
     Some(CodeText(zeroize::Zeroizing::new(code.reveal().to_owned())))
 }
 

@@ -11,6 +11,7 @@ pub(crate) enum Table {
     Delivery,
     Journal,
     Once,
+    Setting,
 }
 
 /// What a column holds.
@@ -23,7 +24,7 @@ pub(crate) enum Kind {
 
 impl Table {
     /// All of them, in the order in which they are copied.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Project,
         Self::ApiKey,
         Self::RecipientIndex,
@@ -32,6 +33,7 @@ impl Table {
         Self::Delivery,
         Self::Journal,
         Self::Once,
+        Self::Setting,
     ];
 
     /// Its name in both engines.
@@ -45,6 +47,7 @@ impl Table {
             Self::Delivery => "delivery",
             Self::Journal => "journal",
             Self::Once => "once",
+            Self::Setting => "setting",
         }
     }
 
@@ -68,6 +71,7 @@ impl Table {
             ],
             Self::Journal => &[("n", Number), ("stamp", Number), ("verification", Bytes), ("body", Bytes)],
             Self::Once => &[("key", Bytes), ("at", Number), ("body", Bytes)],
+            Self::Setting => &[("tenant", Bytes), ("kind", Text), ("id", Bytes), ("body", Bytes)],
         }
     }
 }

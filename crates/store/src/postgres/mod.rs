@@ -13,6 +13,7 @@ mod rows;
 mod schema;
 mod session;
 mod settings;
+mod settings_table;
 mod sql;
 mod target;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use countersign_core::command::{Job, RecipientIndex, Request};
 use countersign_core::ids::{ProjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root, RootId};
+use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::{
     Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
     Unavailable,
@@ -298,6 +300,14 @@ impl Store for PostgresStore {
         Box::pin(self.with_session(move |session| async move {
             bodies(&session.query(Sql::KeysOfProject, &[&project.as_bytes().as_slice()]).await?)
         }))
+    }
+
+    fn settings(&self, tenant: Tenant, kind: SettingKind) -> Pending<'_, Vec<Setting>> {
+        Box::pin(
+            self.with_session(
+                move |session| async move { settings_table::all(&session, tenant, kind).await },
+            ),
+        )
     }
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {

@@ -244,6 +244,15 @@ statements! {
     /// their bytes.
     ActivateRoot(BYTEA) = "UPDATE meta SET value = $1 WHERE key = 'active_root' AND value < $1";
 
+    // ── settings of dialects
+    Setting(BYTEA, TEXT, BYTEA) = "SELECT body FROM setting WHERE tenant = $1 AND kind = $2 AND id = $3";
+    Settings(BYTEA, TEXT) = "SELECT body FROM setting WHERE tenant = $1 AND kind = $2 ORDER BY id";
+    CountSettings(BYTEA, TEXT) = "SELECT count(*) FROM setting WHERE tenant = $1 AND kind = $2";
+    PutSetting(BYTEA, TEXT, BYTEA, BYTEA) =
+        "INSERT INTO setting (tenant, kind, id, body) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant, kind, id) DO UPDATE SET body = excluded.body";
+    RemoveSetting(BYTEA, TEXT, BYTEA) = "DELETE FROM setting WHERE tenant = $1 AND kind = $2 AND id = $3";
+
     // ── retention, in small steps
     RetireOnce(INT8, INT8) =
         "DELETE FROM once WHERE key IN (

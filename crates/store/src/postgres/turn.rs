@@ -8,7 +8,7 @@ use countersign_core::ids::{RecipientId, VerificationId};
 use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
-use countersign_core::tenancy::{self, AdminAnswer, AdminRequest};
+use countersign_core::tenancy::{self, AdminAnswer, AdminRequest, Found};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock as _, ClockWentBack, Timestamp, next_instant};
 
@@ -19,6 +19,7 @@ use super::engine::Engine;
 use super::load::{Fetched, Wanted};
 use super::rows::{body, bytes, column, encode};
 use super::session::{BEGIN, Session};
+use super::settings_table;
 use super::sql::Sql;
 use super::write::Writes;
 
@@ -198,7 +199,10 @@ async fn administer(
     {
         return Ok(Turn { stand, product: Product::Admin(AdminAnswer::Conflict), writes: None });
     }
-    let (effects, answer) = tenancy::decide(request, project, key, now);
+    let (setting, settings_of_kind) = settings_table::found(session, request.change.setting()).await?;
+    let found = Found { project, key, setting, settings_of_kind };
+    let (effects, answer) = tenancy::decide(request, found, now);
+    settings_table::write(session, &effects).await?;
     if let Some(project) = &effects.project {
         session.execute(Sql::PutProject, &[&project.id.as_bytes().as_slice(), &encode(project)?]).await?;
     }

@@ -3,6 +3,7 @@
 mod housekeeping;
 mod read;
 mod rows;
+mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use countersign_core::command::{Job, RecipientIndex, Request};
 use countersign_core::ids::{ProjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root};
+use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::{
     Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
     Unavailable,
@@ -331,6 +333,10 @@ impl Store for SqliteStore {
             let sql = "SELECT body FROM api_key WHERE project = ?1 ORDER BY id";
             reading.rows.bodies(sql, [project.as_bytes()])
         })
+    }
+
+    fn settings(&self, tenant: Tenant, kind: SettingKind) -> Pending<'_, Vec<Setting>> {
+        self.readers.run(move |reading| settings::all(&reading.rows, tenant, kind))
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {

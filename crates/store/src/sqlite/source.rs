@@ -128,6 +128,7 @@ const fn select(table: Table) -> (&'static str, &'static str, &'static [usize]) 
         Table::Delivery => ("tenant, id, verification, NULL, due, body", "tenant, id", &[0, 1]),
         Table::Journal => ("seq, at, verification, body", "seq", &[0]),
         Table::Once => ("key, at, body, seq", "seq", &[3]),
+        Table::Setting => ("tenant, kind, id, body", "tenant, kind, id", &[0, 1, 2]),
     }
 }
 
@@ -146,7 +147,7 @@ impl Reading {
     fn of(table: Table, most: usize) -> Self {
         let (columns, key, places) = select(table);
         let (name, end) = (table.name(), places.len() + 1);
-        let from = if places.len() == 1 { "?1" } else { "?1, ?2" };
+        let from = ["?1", "?1, ?2", "?1, ?2, ?3"][places.len() - 1];
         let sql =
             format!("SELECT {columns} FROM {name} WHERE ({key}) > ({from}) ORDER BY {key} LIMIT ?{end}");
         let least = match table {

@@ -10,7 +10,7 @@ use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::Keys;
 use countersign_core::limits;
 use countersign_core::store::{Retention, Unavailable};
-use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Project};
+use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Found, Project};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
 use countersign_core::verification::{Status, Verification};
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Failure;
 use super::housekeeping::{Checkpointer, retire, tenants};
 use super::rows::{SqliteRows, encode, write, write_delivery, write_entry};
+use super::settings;
 use crate::HandOver;
 use crate::load::{Rows as _, load};
 
@@ -295,7 +296,10 @@ fn administer(
     {
         return Ok((AdminAnswer::Conflict, false));
     }
-    let (effects, answer) = tenancy::decide(request, project, key, now);
+    let (setting, settings_of_kind) = settings::found(connection, request.change.setting())?;
+    let found = Found { project, key, setting, settings_of_kind };
+    let (effects, answer) = tenancy::decide(request, found, now);
+    settings::write(connection, &effects)?;
     if let Some(project) = &effects.project {
         put_project(connection, project)?;
     }

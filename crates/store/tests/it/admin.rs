@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use countersign_core::ids::{KeyId, ProjectId};
 use countersign_core::keys::sha256;
+use countersign_core::setting::{Put, Setting, SettingKey, SettingKind};
 use countersign_core::store::KeyRecord;
 use countersign_core::tenancy::{
     AdminAnswer, AdminChange, ApiKey, KeyKind, Project, TEST_CLOCK_MOST, default_scopes,
@@ -117,4 +118,39 @@ pub(crate) async fn clearing_the_outbox_notes_the_time(bench: &Bench) {
     bench.clock.advance(Duration::from_secs(1));
     bench.begin("ann@example.com").await;
     assert_eq!(bench.store.outbox(tenant, cleared, None, 10).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn settings_are_kept_per_tenant_and_kind(bench: &Bench) {
+    bench.found().await;
+    let tenant = bench.requests.tenant;
+    let setting = |kind, n: u8, body: u8| Setting {
+        key: SettingKey { tenant, kind, id: [n; 16] },
+        under: [9; 16],
+        body: vec![body],
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    };
+    let put = |setting, how| bench.administer(AdminChange::PutSetting(setting, how));
+    let service = |n, body| setting(SettingKind::Service, n, body);
+    assert_eq!(put(service(1, 1), Put::Existing).await, AdminAnswer::NotFound);
+    let AdminAnswer::Setting(made) = put(service(2, 1), Put::New).await else { panic!("not made") };
+    assert_eq!((made.created_at, made.updated_at), (bench.clock.now(), bench.clock.now()));
+    assert_eq!(put(service(2, 2), Put::New).await, AdminAnswer::Conflict);
+    bench.clock.advance(Duration::from_secs(1));
+    let AdminAnswer::Setting(changed) = put(service(2, 3), Put::Existing).await else {
+        panic!("not changed")
+    };
+    assert_eq!((changed.created_at, changed.body.clone()), (made.created_at, vec![3]));
+    assert!(changed.updated_at > made.updated_at);
+    let AdminAnswer::Setting(first) = put(service(1, 4), Put::Any).await else { panic!("not made") };
+    put(setting(SettingKind::Webhook, 1, 5), Put::New).await;
+    let kept = bench.store.settings(tenant, SettingKind::Service).await.unwrap();
+    assert_eq!(kept, [first.clone(), changed], "by id, and of one kind only");
+    let other = Tenant { project: ProjectId::from_bytes([8; 16]), ..tenant };
+    assert!(bench.store.settings(other, SettingKind::Service).await.unwrap().is_empty());
+    let foreign = SettingKey { tenant: other, ..first.key };
+    assert_eq!(bench.administer(AdminChange::RemoveSetting(foreign)).await, AdminAnswer::NotFound);
+    assert_eq!(bench.administer(AdminChange::RemoveSetting(first.key)).await, AdminAnswer::Noted);
+    assert_eq!(bench.administer(AdminChange::RemoveSetting(first.key)).await, AdminAnswer::NotFound);
+    assert_eq!(bench.store.settings(tenant, SettingKind::Service).await.unwrap().len(), 1);
 }

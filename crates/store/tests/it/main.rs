@@ -101,6 +101,7 @@ conformance! {
         a_revoked_key_keeps_its_first_time,
         the_test_clock_only_goes_forward_within_its_bounds,
         clearing_the_outbox_notes_the_time,
+        settings_are_kept_per_tenant_and_kind,
     }
     races {
         two_hundred_guesses_at_one_verification,

@@ -269,6 +269,7 @@ fn by_recipient(world: &World, to: &str, code: &str) -> Check {
         subject: None,
         session: None,
         transaction: None,
+        origin: None,
     }
 }
 

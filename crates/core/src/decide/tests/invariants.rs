@@ -64,7 +64,8 @@ pub(super) fn of_the_history(rows: &Rows, policy: &Policy) {
 
 /// 1.
 fn approved_at_most_once(status: Status, history: &[&Entry]) {
-    let approvals = history.iter().filter(|entry| entry.event == Event::Approved).count();
+    let approvals =
+        history.iter().filter(|entry| matches!(entry.event, Event::Approved | Event::Overridden)).count();
     assert_eq!(approvals, usize::from(status == Status::Approved));
 }
 
@@ -80,7 +81,7 @@ fn is_guess(event: &Event) -> bool {
 fn nothing_after_the_end(status: Status, history: &[&Entry]) {
     let end = |entry: &&&Entry| match &entry.event {
         Event::CheckFailed { status, .. } => *status != Status::Pending,
-        Event::Approved | Event::Ended(_) | Event::Blocked(_) => true,
+        Event::Approved | Event::Overridden | Event::Ended(_) | Event::Blocked(_) => true,
         _ => false,
     };
     let Some(at) = history.iter().position(|entry| end(&entry)) else { return };

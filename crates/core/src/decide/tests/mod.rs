@@ -3,6 +3,7 @@
 mod batches;
 mod check;
 mod create;
+mod dialect;
 mod ends;
 mod invariants;
 mod model;

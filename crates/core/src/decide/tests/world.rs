@@ -129,6 +129,7 @@ impl World {
             lane: Lane::Open,
             private: Private::default(),
             dry_run: false,
+            dialect: None,
         }
     }
 
@@ -244,8 +245,8 @@ impl World {
     /// The right code.
     pub(super) fn code(&self, id: VerificationId) -> String {
         let row = self.row(id);
-        let binding = row.binding.digest();
-        self.keys.code(&row.code_inputs(&binding)).unwrap().reveal().to_owned()
+        let data_key = &self.ledger(id).data_key;
+        row.code(&self.keys, data_key, row.generation).unwrap().reveal().to_owned()
     }
 
     /// The `nth` of the wrong codes.
@@ -307,6 +308,7 @@ pub(super) fn check(id: VerificationId, code: &str) -> Check {
         subject: None,
         session: None,
         transaction: None,
+        origin: None,
     }
 }
 

@@ -11,6 +11,7 @@ const CODE: &str = "123456";
 const HOST: &str = "acme.example";
 const TRANSACTION: TransactionText<'static> = TransactionText {
     amount_minor: 125_000,
+    written: None,
     currency: "EUR",
     payee: "NORD PARTS LTD",
     reference: Some("INV-77"),
@@ -26,6 +27,7 @@ fn input(locale: &str, medium: Medium, purpose: Purpose) -> MessageInput<'_> {
         code: CODE,
         minutes,
         origin_host: Some(HOST),
+        app_hash: None,
         transaction: Some(TRANSACTION),
     }
 }

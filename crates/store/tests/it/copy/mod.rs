@@ -12,6 +12,7 @@ use countersign_core::command::{Answer, Command, Create, Request, Sent, Snapshot
 use countersign_core::delivery::DeliveryState;
 use countersign_core::ids::KeyId;
 use countersign_core::keys::{Keys, sha256};
+use countersign_core::setting::{Put, Setting, SettingKey, SettingKind};
 use countersign_core::store::Store;
 use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, default_scopes};
 use countersign_core::tenant::{Mode, Tenant};
@@ -154,6 +155,12 @@ async fn story() -> Story {
     let mine = requests(&store.keys());
     store.administer(mine.admin(AdminChange::CreateProject(mine.project()))).await.unwrap();
     store.administer(mine.admin(AdminChange::CreateKey(key(&mine)))).await.unwrap();
+    for n in 1..=3 {
+        let key = SettingKey { tenant: mine.tenant, kind: SettingKind::RateLimit, id: [n; 16] };
+        let now = file.clock.now();
+        let setting = Setting { key, under: [9; 16], body: vec![n], created_at: now, updated_at: now };
+        store.administer(mine.admin(AdminChange::PutSetting(setting, Put::New))).await.unwrap();
+    }
     let begin = |to: &'static str| done(&store, mine.create(to));
     let expired = begin("old@example.com").await.verification;
     file.clock.set(expired.expires_at);

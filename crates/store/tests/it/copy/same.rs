@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_core::command::{Answer, Command, Job};
 use countersign_core::limits::LEASE;
 use countersign_core::refusal::Refusal;
+use countersign_core::setting::SettingKind;
 use countersign_core::store::{Filter, Retention, Store};
 use countersign_core::time::Clock as _;
 use countersign_core::verification::Status;
@@ -40,6 +41,7 @@ async fn told(store: &dyn Store, mine: &Requests) -> Vec<String> {
     told.push(format!("{:?}", store.key(key(mine).prefix).await.unwrap().unwrap()));
     told.push(format!("{:?}", store.projects().await.unwrap()));
     told.push(format!("{:?}", store.keys(mine.tenant.project).await.unwrap()));
+    told.push(format!("{:?}", store.settings(mine.tenant, SettingKind::RateLimit).await.unwrap()));
     told.push(format!("{:?}", store.journal(0, 1_000).await.unwrap()));
     told.push(format!("{:?}", store.journal(3, 2).await.unwrap()));
     told
