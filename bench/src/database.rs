@@ -1,5 +1,6 @@
 //! The PostgreSQL server that nodes share while they are measured, and what it counts about itself.
 
+mod fill;
 mod pgbench;
 mod profile;
 

@@ -82,6 +82,17 @@ pub(crate) async fn store(servers: &Servers, count: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A few verifications from end to end, delivered and approved: what a fill copies.
+pub(crate) async fn samples(servers: &Servers, sink: &Sink) -> anyhow::Result<()> {
+    let mut client = Client::connect(servers.address(0), &servers.key).await?;
+    for _ in 0..8 {
+        verify(&mut client, sink, Flow::Delivered, &mut Times::default()).await?;
+    }
+    // The server still writes down that the last message was taken, and numbers the journal.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    Ok(())
+}
+
 /// What is measured, with what.
 pub(crate) struct Stage<'a> {
     pub(crate) servers: &'a Servers,

@@ -61,7 +61,8 @@ struct Arguments {
     /// How many people verify at the same time, one row each.
     #[arg(long, value_delimiter = ',', default_values_t = [1_usize, 16, 64, 256])]
     concurrency: Vec<usize>,
-    /// Old verifications that are stored before measuring.
+    /// Old verifications that are stored before measuring. PostgreSQL copies them by the million itself; a SQLite file
+    /// gets each through HTTP, which is slow beyond a million.
     #[arg(long, default_value_t = 0)]
     stored: u64,
     /// Where to write the figures as JSON.
@@ -94,17 +95,24 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     let empty_per_second = reference::requests_per_second(widest, Duration::from_secs(3)).await?;
     let sink = Arc::new(Sink::start().await?);
     let database = database(arguments)?;
-    let servers = Servers::start(&Setup {
+    let setup = Setup {
         binary: &arguments.server,
         directory: directory.path(),
         sink: sink.address(),
         database: database.as_ref().map(Database::url),
         nodes: arguments.nodes.into(),
         lanes: arguments.lanes,
-    })?;
+    };
+    let mut servers = Servers::start(&setup)?;
     if arguments.stored > 0 {
         eprintln!("storing {} verifications …", arguments.stored);
-        load::store(&servers, arguments.stored).await?;
+        match &database {
+            Some(database) => {
+                load::samples(&servers, &sink).await?;
+                servers.without(&setup, || database.fill(arguments.stored))?;
+            }
+            None => load::store(&servers, arguments.stored).await?,
+        }
     }
     let stage = Stage { servers: &servers, sink: &sink, database: database.as_ref() };
     let rows = measure_rows(arguments, &stage).await?;

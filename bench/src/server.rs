@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use crate::process;
 
+/// What `init` writes into its directory.
+const CONFIG: &str = "countersign.toml";
+
 /// How to start the servers.
 pub(crate) struct Setup<'a> {
     /// The release build.
@@ -49,7 +52,7 @@ pub(crate) struct NodeFigures {
 impl Servers {
     /// Sets a store up with the sink as its SMS gateway, and starts the servers.
     pub(crate) fn start(setup: &Setup<'_>) -> anyhow::Result<Self> {
-        let config = setup.directory.join("countersign.toml");
+        let config = setup.directory.join(CONFIG);
         let mut init = Command::new(setup.binary);
         init.args(["init", "--json"]).args(setup.database.into_iter().flat_map(|url| ["--store", url]));
         let made = init.env("COUNTERSIGN_PROFILE", setup.directory.join("profile.toml"));
@@ -58,8 +61,19 @@ impl Servers {
         let key = create_key(setup.binary, setup.directory)?;
         let written = std::fs::read_to_string(&config)?;
         std::fs::write(&config, with_gateway(&written, setup.sink))?;
-        let nodes = (0..setup.nodes).map(|number| Node::start(setup, &config, number));
-        Ok(Self { nodes: nodes.collect::<anyhow::Result<_>>()?, key })
+        Ok(Self { nodes: nodes(setup, &config)?, key })
+    }
+
+    /// Ends the servers, does what they must not see, and starts them again.
+    pub(crate) fn without(
+        &mut self,
+        setup: &Setup<'_>,
+        work: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.nodes.clear();
+        work()?;
+        self.nodes = nodes(setup, &setup.directory.join(CONFIG))?;
+        Ok(())
     }
 
     /// Where the load's connection of this number goes.
@@ -79,6 +93,10 @@ impl Servers {
         };
         self.nodes.iter().map(of).collect()
     }
+}
+
+fn nodes(setup: &Setup<'_>, config: &Path) -> anyhow::Result<Vec<Node>> {
+    (0..setup.nodes).map(|number| Node::start(setup, config, number)).collect()
 }
 
 impl Node {
