@@ -162,10 +162,10 @@ pub(super) const SECTION: Section = Section {
         },
         Field {
             key: "lanes",
-            value: "4",
+            value: "2",
             optional: true,
             about: "PostgreSQL only: batches that may be in flight at once, each on a connection of its own, 1 to 32. \
-                    4 if not given.",
+                    2 if not given; more for a database that is some milliseconds away.",
         },
         Field {
             key: "prepared_statements",

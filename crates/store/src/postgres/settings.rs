@@ -31,7 +31,7 @@ impl Settings {
             url: Zeroizing::new(url.into()),
             password: None,
             ca_file: None,
-            lanes: 4,
+            lanes: 2,
             prepared_statements: true,
         }
     }
