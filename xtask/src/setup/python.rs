@@ -10,7 +10,7 @@ use crate::program;
 
 const REQUIREMENTS: &str = "xtask/tools/requirements.txt";
 const HOW_TO_GET_PYTHON: &str =
-    "Python 3.9 or newer with its venv module (Debian: apt-get install python3-venv)";
+    "Python 3.11 or newer with its venv module (Debian: apt-get install python3-venv)";
 
 pub(super) fn install(checkout: &Checkout) -> Result<()> {
     let environment = checkout.tools().join("venv");

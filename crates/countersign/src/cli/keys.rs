@@ -123,7 +123,9 @@ fn print_pair(config: &Config, project: &str, key: &Value, output: &Output) -> O
         Problem::new("the server answered with no project", error, "report this as a bug")
     })?;
     let (sid, secret) = (text(key, "/prefix").to_owned(), text(key, "/secret").to_owned());
-    let url = config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", config.server.listen));
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let listens = || format!("{scheme}://{}", config.server.listen);
+    let url = config.server.public_url.clone().unwrap_or_else(listens);
     let pair = TwilioPair { url, project, pair: Pair { api_key_sid: sid, api_key_secret: secret } };
     let note = "The secret is shown this once. To revoke the pair: countersign keys revoke";
     let mut json = key.clone();

@@ -171,7 +171,8 @@ async fn a_backlog_of_numbers_is_worked_off_in_steps() {
     let cluster = Cluster::new().await;
     let node = cluster.node(1).await;
     let backlog = "BEGIN;
-        INSERT INTO lane SELECT l, '\\x02', 9000, 9000, 0, 9000 FROM generate_series(101, 102) l;
+        INSERT INTO lane (id, node, holder, batch, entries, at, stamp)
+          SELECT l, '\\x02', '\\x02', 9000, 9000, 0, 9000 FROM generate_series(101, 102) l;
         INSERT INTO journal SELECT l, n, n, NULL, '\\x' FROM generate_series(101, 102) l, generate_series(1, 9000) n;
         COMMIT";
     cluster.aside().await.batch_execute(backlog).await.unwrap();

@@ -112,7 +112,7 @@ async fn what_happened_on_a_lane_that_was_lost_is_not_guessed() {
     proxy.hold(true);
     aside.batch_execute("ROLLBACK").await.unwrap();
     cluster.until_counted("SELECT max(batch) FROM lane", 2).await;
-    let taken = "UPDATE lane SET node = '\\x00000000000000000000000000000001', batch = batch + 7";
+    let taken = "UPDATE lane SET holder = '\\x00000000000000000000000000000001', batch = batch + 7";
     aside.batch_execute(taken).await.unwrap();
     proxy.cut();
     proxy.hold(false);
@@ -130,7 +130,8 @@ async fn a_node_that_was_taken_for_dead_takes_another_lane() {
     begin(&node, &mine, PHONE).await;
     let aside = cluster.aside().await;
     let taken = "INSERT INTO node SELECT '\\x00000000000000000000000000000001', seen, ring FROM node;
-                 UPDATE lane SET node = '\\x00000000000000000000000000000001'";
+                 UPDATE lane SET node = '\\x00000000000000000000000000000001',
+                   holder = '\\x00000000000000000000000000000001'";
     aside.batch_execute(taken).await.unwrap();
     begin(&node, &mine, PHONE).await;
     assert_eq!(cluster.count("SELECT batch FROM lane WHERE id = 1").await, 1);

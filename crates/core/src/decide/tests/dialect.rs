@@ -12,7 +12,7 @@ use crate::keys::{Alphabet, CodeFormat};
 use crate::policy::{Policy, Profile};
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
-use crate::verification::{Channel, Dialect, Origin, Private, Status};
+use crate::verification::{Channel, Dialect, Origin, Private, Status, Verification};
 
 const SHOP: Origin = Origin { dialect: Dialect::Twilio, service: [5; 16] };
 const BANK: Origin = Origin { dialect: Dialect::Twilio, service: [6; 16] };
@@ -180,4 +180,16 @@ fn the_customers_word_approves_once_and_gives_no_proof() {
     assert!(world.ledger(id).sends.is_empty(), "its sends are given back");
     assert_eq!(refusal(&world.submit(Command::Override(id))), Refusal::AlreadyApproved);
     assert_eq!(refusal(&world.check_right(id)), Refusal::AlreadyApproved);
+}
+
+#[test]
+fn a_native_row_is_stored_as_before_and_rows_from_before_are_read() {
+    let mut world = world();
+    let native = world.begin();
+    let row = minicbor::to_vec(world.row(native)).unwrap();
+    assert_eq!(row[0], 0x80 | 23, "an array of the 23 fields there were before dialects");
+    assert_eq!(&minicbor::decode::<Verification>(&row).unwrap(), world.row(native));
+    let mine = world.create(supplied(&world, "123456"));
+    let row = minicbor::to_vec(world.row(mine)).unwrap();
+    assert_eq!(&minicbor::decode::<Verification>(&row).unwrap(), world.row(mine));
 }
