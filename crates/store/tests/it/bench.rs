@@ -119,6 +119,10 @@ impl Bench {
     /// The whole journal, oldest first.
     pub(crate) async fn journal(&self) -> Vec<Entry> {
         if let Some(postgres) = &self.postgres {
+            // Who does not lead yet numbers nothing.
+            while !postgres.leads() {
+                tokio::task::yield_now().await;
+            }
             postgres.number_journal().await.unwrap();
         }
         let numbered = self.store.journal(0, 10_000).await.unwrap();
