@@ -26,7 +26,7 @@ pub(super) const LIVE: i64 = 10_000_000;
 /// A node that was not heard of for this long is forgotten.
 const FORGOTTEN: i64 = 24 * 60 * 60 * 1_000_000;
 /// Batches that get numbers at once. The next beat goes on: a backlog must not take longer than a beat may.
-const NUMBERED_MOST: i64 = 10_000;
+const NUMBERED_MOST: i64 = 2_000;
 /// The name of the lease.
 pub(super) const PERIODIC: &str = "periodic";
 

@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::command::Answer;
-use countersign_core::journal::{Actor, Event};
+use countersign_core::journal::Actor;
 use countersign_core::keys::{Digest, Keys, Root, RootId, RootState};
 use countersign_core::refusal::Refusal;
 use countersign_core::store::{Retention, Store as _};
 use countersign_core::tenancy::AdminChange;
 use countersign_core::time::Clock as _;
-use countersign_peers::until;
 use countersign_sim::{Requests, test_ring};
-use countersign_store::postgres::{PostgresStore, Settings};
+use countersign_store::postgres::Settings;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
-use crate::nodes::{Cluster, begin, requests, submit, until_numbered};
+use crate::nodes::{Cluster, begin, requests, submit, until_led, until_numbered};
 
 const PHONE: &str = "+48600100217";
 const OTHER: &str = "'\\x00000000000000000000000000000001'::bytea";
@@ -130,6 +129,51 @@ async fn two_lanes_of_one_node_never_share_a_row() {
     assert_eq!(cluster.count("SELECT count(*) FROM lane").await, 2);
 }
 
+/// One key on two nodes for two people: whoever comes second is told so, not that the database failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_idempotency_key_for_two_people_at_once_starts_one() {
+    let cluster = Cluster::new().await;
+    let (a, b) = cluster.two_at_work().await;
+    let mine = requests(&a, 1);
+    let aside = cluster.aside().await;
+    aside.batch_execute("BEGIN; LOCK TABLE journal IN EXCLUSIVE MODE").await.unwrap();
+    let first = submit(&a, Requests::once(mine.create(PHONE), "k", "b"));
+    cluster.until_waiting(1).await;
+    let second = submit(&b, Requests::once(mine.create("ann@example.com"), "k", "c"));
+    cluster.until_waiting(2).await;
+    aside.batch_execute("ROLLBACK").await.unwrap();
+    let answers = [first.await.unwrap(), second.await.unwrap()];
+    let reused = |answer: &&Answer| **answer == Answer::Refused(Refusal::IdempotencyKeyReused, None);
+    assert_eq!(answers.iter().filter(reused).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Answer::Done(_))).count(), 1);
+}
+
+/// While one node claims a delivery, it is nobody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_claimed_by_one_node() {
+    let cluster = Cluster::new().await;
+    let (a, b) = cluster.two_at_work().await;
+    for node in [&a, &b] {
+        assert!(node.claim(10).await.unwrap().is_empty());
+    }
+    cluster.clock.advance(Duration::from_secs(31));
+    let aside = cluster.aside().await;
+    // Lets rows be locked, but not be changed.
+    aside.batch_execute("BEGIN; LOCK TABLE delivery IN SHARE MODE").await.unwrap();
+    let first = tokio::spawn(async move { a.claim(10).await });
+    let changing = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                    AND wait_event_type = 'Lock' AND query LIKE 'UPDATE delivery %'";
+    cluster.until_counted(changing, 1).await;
+    let second = b.claim(10).await.unwrap();
+    aside.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!((first.await.unwrap().unwrap().len(), second.len()), (2, 0));
+    // What can never be sent any more is not claimed for ever.
+    aside.batch_execute("DELETE FROM verification").await.unwrap();
+    cluster.clock.advance(Duration::from_secs(31));
+    assert!(b.claim(10).await.unwrap().is_empty());
+    assert_eq!(cluster.count("SELECT count(due) FROM delivery").await, 0);
+}
+
 /// Numbers are given by whoever holds the lease when it gives them, not by whoever held it once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_the_lease_numbers_nothing() {
@@ -145,7 +189,7 @@ async fn a_node_without_the_lease_numbers_nothing() {
     node.number_journal().await.unwrap();
     assert_eq!(cluster.count("SELECT count(*) FROM journal_run").await, 0);
     aside.batch_execute("DELETE FROM lease").await.unwrap();
-    until_led(&node).await;
+    until_led(&[&node]).await;
     assert_eq!(until_numbered(&node, 1).await.len(), 1);
 }
 
@@ -162,7 +206,7 @@ async fn a_lease_from_the_clocks_future_is_not_waited_for() {
     aside.batch_execute(&ahead).await.unwrap();
     let taken = format!("SELECT count(*) FROM lease WHERE node <> {OTHER}");
     cluster.until_counted(&taken, 1).await;
-    until_led(&node).await;
+    until_led(&[&node]).await;
 }
 
 /// More than is numbered at once: the next beat goes on where this one stopped.
@@ -172,11 +216,11 @@ async fn a_backlog_of_numbers_is_worked_off_in_steps() {
     let node = cluster.node(1).await;
     let backlog = "BEGIN;
         INSERT INTO lane (id, node, holder, batch, entries, at, stamp)
-          SELECT l, '\\x02', '\\x02', 9000, 9000, 0, 9000 FROM generate_series(101, 102) l;
-        INSERT INTO journal SELECT l, n, n, NULL, '\\x' FROM generate_series(101, 102) l, generate_series(1, 9000) n;
+          SELECT l, '\\x02', '\\x02', 1500, 1500, 0, 1500 FROM generate_series(101, 102) l;
+        INSERT INTO journal SELECT l, n, n, NULL, '\\x' FROM generate_series(101, 102) l, generate_series(1, 1500) n;
         COMMIT";
     cluster.aside().await.batch_execute(backlog).await.unwrap();
-    cluster.until_counted("SELECT coalesce(sum(length), 0)::INT8 FROM journal_run", 18_000).await;
+    cluster.until_counted("SELECT coalesce(sum(length), 0)::INT8 FROM journal_run", 3_000).await;
     let gaps = "SELECT count(*) FROM (
         SELECT first, lag(first + length, 1, 1::INT8) OVER (ORDER BY first) AS expected FROM journal_run) r
         WHERE first <> expected";
@@ -211,6 +255,8 @@ async fn retention_leaves_no_gap_in_the_numbers() {
 async fn everything_from_the_clocks_future_ends_before_it_is_accepted() {
     let cluster = Cluster::new().await;
     let node = cluster.node(1).await;
+    let other = cluster.node(2).await;
+    begin(&other, &requests(&other, 2), "other@example.com").await;
     let mine = requests(&node, 1);
     let made = node.administer(mine.admin(AdminChange::CreateProject(mine.project()))).await;
     assert!(made.is_ok(), "{made:?}");
@@ -224,11 +270,13 @@ async fn everything_from_the_clocks_future_ends_before_it_is_accepted() {
     assert!(node.submit(mine.create(PHONE)).await.is_err());
     assert!(node.accept_clock(Actor::Operator, [7; 10]).await.unwrap().is_some());
     let entries = "SELECT count(*) FROM journal WHERE verification IS NOT NULL";
-    assert_eq!(cluster.count(entries).await, 1200, "each began and ended");
-    begin(&node, &mine, PHONE).await;
+    assert_eq!(cluster.count(entries).await, 1202, "each began and ended");
+    for node in [&node, &other] {
+        begin(node, &mine, PHONE).await;
+    }
 }
 
-/// The leader asks for an activation, loses patience, and asks again: it is one.
+/// The leader asks for an activation, and it was carried out meanwhile: it is one change, and one entry.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_that_was_asked_for_twice_is_activated_once() {
     let cluster = Cluster::new().await;
@@ -236,18 +284,13 @@ async fn a_root_that_was_asked_for_twice_is_activated_once() {
     let aside = cluster.aside().await;
     aside.batch_execute("BEGIN; SELECT 1 FROM meta WHERE key = 'active_root' FOR UPDATE").await.unwrap();
     let node = cluster.node_with(2, &ring(2)).await;
-    // The lane tried twice, which takes longer than a beat may: the next beat asks again.
-    let again = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                 AND wait_event_type = 'Lock' AND query LIKE 'SELECT batch, entries FROM lane%'";
-    cluster.until_counted(again, 1).await;
-    until_next_beat(&cluster).await;
-    aside.batch_execute("ROLLBACK").await.unwrap();
-    begin(&node, &requests(&node, 1), PHONE).await;
-    until_next_beat(&cluster).await;
-    cluster.until_counted("SELECT least(coalesce(sum(length), 0), 2)::INT8 FROM journal_run", 2).await;
-    let events: Vec<_> = node.journal(0, 100).await.unwrap().into_iter().map(|one| one.entry.event).collect();
-    let activated = |event: &&Event| **event == Event::RootActivated(RootId(2));
-    assert_eq!(events.iter().filter(activated).count(), 1, "{events:?}");
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock' AND query LIKE 'UPDATE meta%'";
+    cluster.until_counted(asked, 1).await;
+    let meanwhile = "UPDATE meta SET value = '\\x0002' WHERE key = 'active_root'; COMMIT";
+    aside.batch_execute(meanwhile).await.unwrap();
+    assert_eq!(begin(&node, &requests(&node, 1), PHONE).await.root, RootId(2));
+    assert_eq!(cluster.count("SELECT count(*) FROM journal").await, 1, "no second activation");
 }
 
 /// The role ends transactions that are idle and waits for no lock for long; the lock on migrations is another matter.
@@ -286,16 +329,4 @@ fn hex(id: &[u8; 16]) -> String {
     let mut wide = [0; 32];
     wide[..16].copy_from_slice(id);
     Digest(wide).hex()[..32].to_owned()
-}
-
-/// The node that is alone said once more that it lives: its last beat has ended.
-async fn until_next_beat(cluster: &Cluster) {
-    let last = cluster.count("SELECT max(seen) FROM node").await;
-    cluster.until_counted(&format!("SELECT count(*) FROM node WHERE seen > {last}"), 1).await;
-}
-
-async fn until_led(node: &Arc<PostgresStore>) {
-    let node = Arc::clone(node);
-    let led = move || until("the node to lead", Duration::from_secs(8), || node.leads().then_some(()));
-    tokio::task::spawn_blocking(led).await.unwrap();
 }
