@@ -8,6 +8,7 @@ pub mod copy;
 mod load;
 pub mod memory;
 pub mod postgres;
+mod queue;
 pub mod sqlite;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest};
 use countersign_core::time::next_instant;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Failure;
@@ -25,6 +25,7 @@ use super::sql::Sql;
 use super::turn::{Claim, Product, Task, last, prepare};
 use super::upkeep::{Place, pending_after};
 use super::write::Ended;
+use crate::queue::Reply;
 
 /// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
 const MOST_PER_BATCH: usize = 512;
@@ -44,8 +45,6 @@ const MOST_CONFLICTS: u32 = 20;
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// A node that was not heard of for this long is dead for certain, and its lanes are free: longer than anybody settles.
 const DEAD_AFTER: i64 = 60_000_000;
-
-pub(super) type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
 /// What a lane is asked to do.
 pub(super) enum Work {

@@ -39,11 +39,12 @@ use countersign_core::store::{
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, EntropySource, Timestamp};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::HandOver;
+use crate::queue::{Entrance, Reply};
 use engine::Engine;
 pub use failure::Failure;
 use lane::{ANSWER_TIME, Lane, Work};
@@ -77,7 +78,7 @@ pub struct Options<'a> {
 /// The engine for many nodes.
 pub struct PostgresStore {
     engine: Arc<Engine>,
-    queue: Mutex<Option<mpsc::Sender<Work>>>,
+    queue: Entrance<Work>,
     stop: watch::Sender<bool>,
     running: Mutex<Option<Running>>,
 }
@@ -121,7 +122,7 @@ impl PostgresStore {
         let lanes = (0..lanes.max(1)).map(serve).collect();
         let node = tokio::spawn(node::live(Arc::clone(&engine), ring, queue.downgrade(), stopped));
         let running = Mutex::new(Some(Running { lanes, node }));
-        Self { engine, queue: Mutex::new(Some(queue)), stop, running }
+        Self { engine, queue: Entrance::new(queue), stop, running }
     }
 
     /// The keys of this store: the ring's subkeys with the store's epoch.
@@ -145,25 +146,16 @@ impl PostgresStore {
         self.with_session(|session| async move { node::number(&session, &engine).await }).await
     }
 
+    /// Queues work for the lanes; its caller waits no longer than `patience`.
     fn send<T: Send + 'static>(
         &self,
-        work: impl FnOnce(oneshot::Sender<Result<T, Unavailable>>) -> Work,
+        work: impl FnOnce(Reply<T>) -> Work,
         patience: Duration,
     ) -> Pending<'static, T> {
-        let (answer, later) = oneshot::channel();
-        let sent = match self.queue.lock().ok().as_deref() {
-            Some(Some(queue)) => queue.try_send(work(answer)).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => Unavailable::Closed,
-            }),
-            _ => Err(Unavailable::Closed),
-        };
+        let answer = self.queue.send(work);
         Box::pin(async move {
-            sent?;
-            match timeout(patience, later).await {
-                Ok(answer) => answer.unwrap_or(Err(Unavailable::Closed)),
-                Err(_) => Err(Unavailable::Storage(format!("no answer within {patience:?}"))),
-            }
+            let late = |_| Err(Unavailable::Storage(format!("no answer within {patience:?}")));
+            timeout(patience, answer).await.unwrap_or_else(late)
         })
     }
 
@@ -356,7 +348,7 @@ impl Store for PostgresStore {
     }
 
     fn close(&self) -> Pending<'_, ()> {
-        drop(self.queue.lock().map(|mut queue| queue.take()));
+        self.queue.close();
         let running = self.running.lock().ok().and_then(|mut running| running.take());
         Box::pin(async move {
             let Some(Running { lanes, node }) = running else { return Ok(()) };

@@ -28,9 +28,10 @@ use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, ClockWentBack, EntropySource, Timestamp};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::HandOver;
+use crate::queue::Entrance;
 use rows::SqliteRows;
 pub(crate) use source::{Identity, Read, Source};
 use writer::Work;
@@ -115,7 +116,7 @@ pub struct Options<'a> {
 
 /// The embedded engine.
 pub struct SqliteStore {
-    queue: Mutex<Option<mpsc::Sender<Work>>>,
+    queue: Entrance<Work>,
     readers: Arc<read::Readers>,
     keys: Arc<Keys>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -150,7 +151,7 @@ impl SqliteStore {
             },
         )?;
         Ok(Self {
-            queue: Mutex::new(Some(queue)),
+            queue: Entrance::new(queue),
             readers,
             keys,
             writer: Mutex::new(Some(writer)),
@@ -166,7 +167,7 @@ impl SqliteStore {
 
     /// Finishes what is queued, folds the WAL into the file and closes it. Later commands are refused.
     fn finish(&self) -> impl FnOnce() + Send + 'static {
-        drop(self.queue.lock().map(|mut queue| queue.take()));
+        self.queue.close();
         let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
         let path = self.path.clone();
         move || {
@@ -174,24 +175,6 @@ impl SqliteStore {
                 tracing::error!(path = %path.display(), "the writer of the store ended badly");
             }
         }
-    }
-
-    fn send<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(oneshot::Sender<Result<T, Unavailable>>) -> Work,
-    ) -> Pending<'static, T> {
-        let (answer, later) = oneshot::channel();
-        let sent = match self.queue.lock().ok().as_deref() {
-            Some(Some(queue)) => queue.try_send(work(answer)).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => Unavailable::Closed,
-            }),
-            _ => Err(Unavailable::Closed),
-        };
-        Box::pin(async move {
-            sent?;
-            later.await.unwrap_or(Err(Unavailable::Closed))
-        })
     }
 }
 
@@ -273,23 +256,23 @@ fn last_commit(connection: &Connection) -> Result<Timestamp, Failure> {
 
 impl Store for SqliteStore {
     fn submit(&self, request: Request) -> Pending<'_, Outcome> {
-        self.send(|answer| Work::Decide(Box::new(request), answer))
+        self.queue.send(|answer| Work::Decide(Box::new(request), answer))
     }
 
     fn administer(&self, request: AdminRequest) -> Pending<'_, AdminAnswer> {
-        self.send(|answer| Work::Administer(Box::new(request), answer))
+        self.queue.send(|answer| Work::Administer(Box::new(request), answer))
     }
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {
-        self.send(|answer| Work::Claim(most, answer))
+        self.queue.send(|answer| Work::Claim(most, answer))
     }
 
     fn retire(&self, keep: Retention, most: usize) -> Pending<'_, u64> {
-        self.send(|answer| Work::Retire(keep, most, answer))
+        self.queue.send(|answer| Work::Retire(keep, most, answer))
     }
 
     fn ready(&self) -> Pending<'_, ()> {
-        self.send(Work::Probe)
+        self.queue.send(Work::Probe)
     }
 
     fn verification(&self, tenant: Tenant, id: VerificationId) -> Pending<'_, Option<Shown>> {
@@ -353,7 +336,7 @@ impl Store for SqliteStore {
     }
 
     fn accept_clock(&self, actor: Actor, random: [u8; 10]) -> Pending<'_, Option<Duration>> {
-        self.send(|answer| Work::AcceptClock(actor, random, answer))
+        self.queue.send(|answer| Work::AcceptClock(actor, random, answer))
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -58,7 +58,7 @@ impl SqliteStore {
         &self,
         meddle: impl FnOnce(&Connection) + Send + 'static,
     ) -> impl Future<Output = Result<(), Unavailable>> {
-        self.send(|reply: oneshot::Sender<_>| Work::Meddle(Box::new(meddle), reply))
+        self.queue.send(|reply: oneshot::Sender<_>| Work::Meddle(Box::new(meddle), reply))
     }
 
     /// Holds the writer up until the sender is used or dropped.

@@ -15,7 +15,7 @@ use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
 use countersign_core::verification::{Status, Verification};
 use rusqlite::{Connection, params};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::Failure;
 use super::housekeeping::{Checkpointer, retire, tenants};
@@ -23,13 +23,13 @@ use super::rows::{SqliteRows, encode, write, write_delivery, write_entry};
 use super::settings;
 use crate::HandOver;
 use crate::load::{Rows as _, load};
+use crate::queue::Reply;
 
 /// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
 const MOST_PER_BATCH: usize = 512;
 
 /// The outcome of each command of a batch, in its order.
 type Outcomes = Vec<Result<Outcome, Unavailable>>;
-type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
 /// What the writer is asked to do.
 pub(super) enum Work {
