@@ -21,6 +21,7 @@ pub mod limits;
 pub mod origin;
 pub mod policy;
 pub mod quota;
+pub mod receipt;
 pub mod recipient;
 pub mod refusal;
 pub mod routing;
