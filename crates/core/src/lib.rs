@@ -18,6 +18,7 @@ pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod oath;
 pub mod origin;
 pub mod policy;
 pub mod quota;
