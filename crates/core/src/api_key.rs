@@ -31,6 +31,18 @@ named!(
         8 VerificationsOverride = "verifications:override",
         /// Change services, limits and lists of a dialect.
         9 SettingsManage = "settings:manage",
+        /// Read subjects, their factors and challenges.
+        20 SubjectsRead = "subjects:read",
+        /// Make, change and delete subjects.
+        21 SubjectsWrite = "subjects:write",
+        /// Enrol, activate, rename and resynchronise factors.
+        22 FactorsWrite = "factors:write",
+        /// Remove, disable and unlock factors without a proof by another one.
+        23 FactorsManage = "factors:manage",
+        /// Begin and call off challenges.
+        24 ChallengesWrite = "challenges:write",
+        /// Check answers to challenges.
+        25 ChallengesCheck = "challenges:check",
     }
 );
 
@@ -169,18 +181,25 @@ impl ApiKey {
     }
 }
 
+/// What a server does every day. Removing a person's factors without a proof is not among it.
+const SERVER: &[Scope] = &[
+    Scope::VerificationsWrite,
+    Scope::VerificationsCheck,
+    Scope::VerificationsRead,
+    Scope::SubjectsRead,
+    Scope::SubjectsWrite,
+    Scope::FactorsWrite,
+    Scope::ChallengesWrite,
+    Scope::ChallengesCheck,
+];
+
 /// The scopes a kind of key has when nobody says otherwise.
 #[must_use]
 pub fn default_scopes(kind: KeyKind, mode: Mode) -> Vec<Scope> {
-    use Scope::{
-        CodesReveal, KeysManage, ProjectsManage, TestControl, VerificationsCheck, VerificationsRead,
-        VerificationsWrite,
-    };
+    use Scope::{CodesReveal, KeysManage, ProjectsManage, TestControl};
     match (kind, mode) {
-        (KeyKind::Secret, Mode::Live) => vec![VerificationsWrite, VerificationsCheck, VerificationsRead],
-        (KeyKind::Secret, Mode::Test) => {
-            vec![VerificationsWrite, VerificationsCheck, VerificationsRead, CodesReveal, TestControl]
-        }
+        (KeyKind::Secret, Mode::Live) => SERVER.to_vec(),
+        (KeyKind::Secret, Mode::Test) => [SERVER, &[CodesReveal, TestControl]].concat(),
         (KeyKind::Restricted, _) => Vec::new(),
         (KeyKind::Operator, _) => vec![ProjectsManage, KeysManage],
     }
@@ -189,8 +208,7 @@ pub fn default_scopes(kind: KeyKind, mode: Mode) -> Vec<Scope> {
 /// The scopes of a pair when nobody says otherwise: what the vendor's own keys can do, but approving without a code.
 #[must_use]
 pub fn pair_scopes() -> Vec<Scope> {
-    use Scope::{RecipientsRead, SettingsManage, VerificationsCheck, VerificationsRead, VerificationsWrite};
-    vec![VerificationsWrite, VerificationsCheck, VerificationsRead, RecipientsRead, SettingsManage]
+    [SERVER, &[Scope::RecipientsRead, Scope::SettingsManage, Scope::FactorsManage]].concat()
 }
 
 #[cfg(test)]

@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::command::{Answer, Effects, Job, Once, Recorded, Request, Root};
-use crate::decide::{Ledger, decide};
+use crate::challenge::Challenge;
+use crate::command::{Answer, Command, Effects, Job, Once, Recorded, Request, Root};
+use crate::decide::{Ledger, decide, decide_subject};
 use crate::delivery::{Delivery, DeliveryState};
-use crate::ids::{DeliveryId, RecipientId, VerificationId};
+use crate::ids::{ChallengeId, DeliveryId, FactorId, RecipientId, SubjectId, VerificationId};
 use crate::journal::Entry;
 use crate::keys::{Digest, Keys};
 use crate::ledger::RecipientRow;
 use crate::refusal::Refusal;
 use crate::store::Unavailable;
+use crate::subject::{Aim, SubjectCommand, SubjectEffects, SubjectLedger, SubjectRow};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::verification::Verification;
@@ -32,6 +34,21 @@ pub struct Loaded {
     pub ledgers: BTreeMap<RecipientId, Ledger>,
     /// What is kept of idempotent requests of this batch.
     pub replays: BTreeMap<Digest, Recorded>,
+    /// The subjects, with what leads to them.
+    pub subjects: LoadedSubjects,
+}
+
+/// The subjects of one batch.
+#[derive(Debug, Default)]
+pub struct LoadedSubjects {
+    /// The subject each blind index leads to.
+    pub indexes: BTreeMap<(Tenant, Digest), SubjectId>,
+    /// The subject each factor belongs to.
+    pub factors: BTreeMap<FactorId, SubjectId>,
+    /// The subject each challenge asks.
+    pub challenges: BTreeMap<ChallengeId, SubjectId>,
+    /// Their ledgers.
+    pub ledgers: BTreeMap<SubjectId, SubjectLedger>,
 }
 
 /// What a batch writes: each row once, in its last version.
@@ -45,12 +62,27 @@ pub struct Changes {
     pub verifications: BTreeMap<VerificationId, (Verification, bool)>,
     /// Delivery rows, with whether they are new.
     pub deliveries: BTreeMap<DeliveryId, (Delivery, bool)>,
+    /// Rows of subjects.
+    pub subjects: SubjectChanges,
     /// Journal entries, in order.
     pub journal: Vec<Entry>,
     /// Outcomes of idempotent requests.
     pub once: Vec<(Digest, Recorded)>,
     /// Deliveries to hand over after the commit.
     pub jobs: Vec<Job>,
+}
+
+/// What a batch writes about subjects.
+#[derive(Debug, Default)]
+pub struct SubjectChanges {
+    /// Their rows, with whether they are new. One that was removed loses its blind indexes.
+    pub rows: BTreeMap<SubjectId, (SubjectRow, bool)>,
+    /// Blind indexes of new ones.
+    pub indexes: BTreeMap<(Tenant, Digest), SubjectId>,
+    /// New factors, with whose they are.
+    pub factors: BTreeMap<FactorId, (Tenant, SubjectId)>,
+    /// Challenges, with whether they are new.
+    pub challenges: BTreeMap<ChallengeId, (Challenge, bool)>,
 }
 
 impl Changes {
@@ -61,6 +93,8 @@ impl Changes {
             && self.recipients.is_empty()
             && self.verifications.is_empty()
             && self.deliveries.is_empty()
+            && self.subjects.rows.is_empty()
+            && self.subjects.challenges.is_empty()
     }
 }
 
@@ -86,6 +120,9 @@ pub fn run(
         .map(|request| {
             if let Some(told) = replay(request, &loaded) {
                 return Ok(told);
+            }
+            if let Command::Subject(command) = &request.command {
+                return on_subject(request, command, &mut loaded, &mut changes, keys);
             }
             let ledger_id = ledger_of(request, &loaded);
             let nothing = Ledger::default();
@@ -121,6 +158,12 @@ fn replay(request: &Request, loaded: &Loaded) -> Option<Outcome> {
         let row = ledger.and_then(|ledger| ledger.recipient.as_ref());
         snapshot.data_key = row.map(|row| (row.id, row.data_key.clone()));
     }
+    if let Some(snapshot) = answer.subject_mut() {
+        let ledger = recorded.subject.and_then(|id| loaded.subjects.ledgers.get(&id));
+        if let Some(row) = ledger.and_then(|ledger| ledger.subject.as_ref()) {
+            snapshot.subject.data_key = row.data_key.clone();
+        }
+    }
     Some(Outcome { answer, replayed: true })
 }
 
@@ -131,14 +174,47 @@ fn ledger_of(request: &Request, loaded: &Loaded) -> Option<RecipientId> {
         }
         Root::Verification(id) => loaded.verifications.get(&id).copied(),
         Root::Delivery(id) => loaded.deliveries.get(&id).copied(),
+        Root::Subject(_) => None,
     }
+}
+
+/// Decides a command about a subject on its ledger.
+fn on_subject(
+    request: &Request,
+    command: &SubjectCommand,
+    loaded: &mut Loaded,
+    changes: &mut Changes,
+    keys: &Keys,
+) -> Result<Outcome, Unavailable> {
+    let subjects = &loaded.subjects;
+    let id = match &command.aim {
+        Aim::Name(name) => {
+            name.index.iter().find_map(|digest| subjects.indexes.get(&(request.tenant, *digest))).copied()
+        }
+        Aim::Id(id) => Some(*id),
+        Aim::Factor(id) => subjects.factors.get(id).copied(),
+        Aim::Challenge(id) => subjects.challenges.get(id).copied(),
+    };
+    let nothing = SubjectLedger::default();
+    let ledger = id.and_then(|id| subjects.ledgers.get(&id)).unwrap_or(&nothing);
+    let decide = || decide_subject(request, command, ledger, loaded.now, keys);
+    let (effects, answer) = catch_unwind(AssertUnwindSafe(decide)).map_err(|_| Unavailable::Internal)?;
+    if effects != SubjectEffects::default() {
+        keep(request, &answer, loaded, changes);
+        merge_subject(request, effects, loaded, changes);
+    }
+    Ok(Outcome { answer, replayed: false })
 }
 
 /// Records the outcome of an idempotent request that changed something.
 fn keep(request: &Request, answer: &Answer, loaded: &mut Loaded, changes: &mut Changes) {
     let Some(Once { key, body }) = request.once else { return };
     let recipient = answer.snapshot().map(|snapshot| snapshot.verification.recipient);
-    let recorded = Recorded { body, answer: answer.clone(), recipient, at: loaded.now };
+    let subject = answer.subject().map(|snapshot| snapshot.subject.id);
+    let mut recorded = Recorded { body, answer: answer.clone(), recipient, at: loaded.now, subject };
+    if let Some(snapshot) = recorded.answer.subject_mut() {
+        snapshot.subject.data_key.bytes.clear();
+    }
     loaded.replays.insert(key, recorded.clone());
     changes.once.push((key, recorded));
 }
@@ -180,6 +256,35 @@ fn merge(request: &Request, effects: Effects, loaded: &mut Loaded, changes: &mut
         changes.deliveries.insert(delivery.id, (delivery, new || was_new));
     }
     changes.journal.extend(effects.journal);
+}
+
+fn merge_subject(request: &Request, effects: SubjectEffects, loaded: &mut Loaded, changes: &mut Changes) {
+    changes.journal.extend(effects.journal);
+    let (subjects, written) = (&mut loaded.subjects, &mut changes.subjects);
+    let Some(row) = effects.subject else { return };
+    let id = row.id;
+    for digest in effects.index {
+        subjects.indexes.insert((request.tenant, digest), id);
+        written.indexes.insert((request.tenant, digest), id);
+    }
+    if row.removed_at.is_some() {
+        subjects.indexes.retain(|_, known| *known != id);
+        written.indexes.retain(|_, known| *known != id);
+    }
+    if let Some(factor) = effects.factor {
+        subjects.factors.insert(factor, id);
+        written.factors.insert(factor, (request.tenant, id));
+    }
+    let ledger = subjects.ledgers.entry(id).or_default();
+    let new = ledger.subject.is_none() || written.rows.get(&id).is_some_and(|(_, new)| *new);
+    ledger.subject = Some(row.clone());
+    written.rows.insert(id, (row, new));
+    for challenge in effects.challenges {
+        let new = subjects.challenges.insert(challenge.id, id).is_none()
+            || written.challenges.get(&challenge.id).is_some_and(|(_, new)| *new);
+        ledger.challenges.insert(challenge.id, challenge.clone());
+        written.challenges.insert(challenge.id, (challenge, new));
+    }
 }
 
 fn hand_over(delivery: &Delivery, ledger: &Ledger, changes: &mut Changes) {

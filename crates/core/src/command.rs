@@ -6,7 +6,7 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 
 use crate::delivery::{Attempt, Delivery, DeliveryState};
-use crate::ids::{DeliveryId, ProofId, RecipientId, RequestId, VerificationId};
+use crate::ids::{DeliveryId, ProofId, RecipientId, RequestId, SubjectId, VerificationId};
 use crate::journal::{Actor, Entry};
 use crate::keys::{CodeFormat, Digest, Keys, WrappedKey, sha256};
 use crate::ledger::RecipientRow;
@@ -14,6 +14,7 @@ use crate::policy::{Policy, Profile};
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
 use crate::routing::Routes;
+use crate::subject::{SubjectCommand, SubjectSnapshot};
 use crate::tenant::Tenant;
 use crate::time::{Entropy, Timestamp};
 use crate::verification::{Channel, Lane, Origin, Private, Purpose, Report, Transaction, Verification};
@@ -96,6 +97,8 @@ pub enum Command {
     Report(VerificationId, Report),
     /// Note what became of a delivery.
     Sent(Sent),
+    /// Something about a subject, its factors or its challenges.
+    Subject(Box<SubjectCommand>),
 }
 
 /// How a verification should begin.
@@ -188,7 +191,7 @@ pub struct Sent {
 }
 
 /// What a decision stands on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Root<'a> {
     /// The ledger of this recipient.
     Recipient(&'a RecipientIndex),
@@ -196,6 +199,8 @@ pub enum Root<'a> {
     Verification(VerificationId),
     /// The ledger of this delivery's recipient.
     Delivery(DeliveryId),
+    /// The ledger of a subject.
+    Subject(&'a SubjectCommand),
 }
 
 /// Which of a ledger's verifications a decision must see, beside the one it names.
@@ -257,6 +262,7 @@ impl Request {
             | Command::Expire(id)
             | Command::Report(id, _) => Root::Verification(*id),
             Command::Sent(sent) => Root::Delivery(sent.delivery),
+            Command::Subject(command) => Root::Subject(command),
         }
     }
 
@@ -318,6 +324,15 @@ pub enum Answer {
     /// Not carried out, or the code was not accepted.
     #[n(2)]
     Refused(#[n(0)] Refusal, #[n(1)] Option<Box<Snapshot>>),
+    /// Carried out, for a subject.
+    #[n(3)]
+    Subject(#[n(0)] Box<SubjectSnapshot>),
+    /// A challenge was approved, now, once.
+    #[n(4)]
+    Granted(#[n(0)] Box<SubjectSnapshot>, #[n(1)] ProofGrant),
+    /// Not carried out for a subject, or the answer was not accepted.
+    #[n(5)]
+    Declined(#[n(0)] Refusal, #[n(1)] Option<Box<SubjectSnapshot>>),
 }
 
 impl Answer {
@@ -327,6 +342,25 @@ impl Answer {
         match self {
             Self::Done(snapshot) | Self::Approved(snapshot, _) => Some(snapshot),
             Self::Refused(_, snapshot) => snapshot.as_deref(),
+            Self::Subject(_) | Self::Granted(..) | Self::Declined(..) => None,
+        }
+    }
+
+    /// The subject it is about, when there is one.
+    #[must_use]
+    pub fn subject(&self) -> Option<&SubjectSnapshot> {
+        match self {
+            Self::Subject(snapshot) | Self::Granted(snapshot, _) => Some(snapshot),
+            Self::Declined(_, snapshot) => snapshot.as_deref(),
+            Self::Done(_) | Self::Approved(..) | Self::Refused(..) => None,
+        }
+    }
+
+    pub(crate) fn subject_mut(&mut self) -> Option<&mut SubjectSnapshot> {
+        match self {
+            Self::Subject(snapshot) | Self::Granted(snapshot, _) => Some(snapshot),
+            Self::Declined(_, snapshot) => snapshot.as_deref_mut(),
+            Self::Done(_) | Self::Approved(..) | Self::Refused(..) => None,
         }
     }
 
@@ -334,6 +368,7 @@ impl Answer {
         match self {
             Self::Done(snapshot) | Self::Approved(snapshot, _) => Some(snapshot),
             Self::Refused(_, snapshot) => snapshot.as_deref_mut(),
+            Self::Subject(_) | Self::Granted(..) | Self::Declined(..) => None,
         }
     }
 }
@@ -353,6 +388,9 @@ pub struct Recorded {
     /// When.
     #[n(3)]
     pub at: Timestamp,
+    /// The subject it stood on, to open what is sealed again.
+    #[n(4)]
+    pub subject: Option<SubjectId>,
 }
 
 /// What a decision changes: whole rows, so merging two is "the last one wins".

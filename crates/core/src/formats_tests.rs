@@ -256,6 +256,7 @@ fn entry(event: Event) -> Entry {
         verification: Some(verification()),
         delivery: None,
         event,
+        place: None,
     }
 }
 

@@ -170,6 +170,21 @@ id!(
     "rcp"
 );
 id!(
+    /// A person in the customer's system.
+    SubjectId,
+    "sbj"
+);
+id!(
+    /// An enrolled authenticator.
+    FactorId,
+    "fct"
+);
+id!(
+    /// A wish that a subject approves something with a factor.
+    ChallengeId,
+    "chl"
+);
+id!(
     /// A journal row.
     EntryId,
     "aud"

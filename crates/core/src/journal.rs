@@ -3,9 +3,12 @@
 use minicbor::{Decode, Encode};
 
 use crate::delivery::Fault;
-use crate::ids::{DeliveryId, EntryId, KeyId, RecipientId, RequestId, VerificationId};
+use crate::ids::{
+    ChallengeId, DeliveryId, EntryId, FactorId, KeyId, RecipientId, RequestId, SubjectId, VerificationId,
+};
 use crate::keys::{Digest, RootId, sha256};
 use crate::setting::SettingKind;
+use crate::subject::SubjectEvent;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::verification::{Block, Channel, Lane, Purpose, Report, Status};
@@ -23,6 +26,9 @@ pub enum Actor {
     /// Somebody at the command line of the machine.
     #[n(2)]
     Operator,
+    /// A person's own device.
+    #[n(3)]
+    Device(#[n(0)] FactorId),
 }
 
 /// What changed.
@@ -122,6 +128,9 @@ pub enum Event {
     /// A setting of a dialect was removed.
     #[n(18)]
     SettingRemoved(#[n(0)] SettingKind, #[cbor(n(1), with = "minicbor::bytes")] [u8; 16]),
+    /// What changed about a subject, its factors or its challenges.
+    #[n(30)]
+    Subject(#[n(0)] SubjectEvent),
 }
 
 impl Event {
@@ -150,6 +159,7 @@ impl Event {
             Self::Overridden => "verification.overridden",
             Self::SettingWritten(..) => "setting.written",
             Self::SettingRemoved(..) => "setting.removed",
+            Self::Subject(event) => event.name(),
         }
     }
 }
@@ -184,6 +194,23 @@ pub struct Entry {
     /// What changed.
     #[n(8)]
     pub event: Event,
+    /// The subject it concerns, with the factor and the challenge.
+    #[n(9)]
+    pub place: Option<SubjectPlace>,
+}
+
+/// Whom an entry about factors concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct SubjectPlace {
+    /// The subject.
+    #[n(0)]
+    pub subject: SubjectId,
+    /// The factor.
+    #[n(1)]
+    pub factor: Option<FactorId>,
+    /// The challenge.
+    #[n(2)]
+    pub challenge: Option<ChallengeId>,
 }
 
 impl Entry {
@@ -200,6 +227,7 @@ impl Entry {
             verification: None,
             delivery: None,
             event,
+            place: None,
         }
     }
 

@@ -9,6 +9,8 @@ use crate::keys::{Digest, Keys, SealedFor, WrappedKey};
 use crate::limits;
 use crate::policy::Policy;
 use crate::tenant::Tenant;
+pub use crate::throttle::Held;
+use crate::throttle::{Counters, held};
 use crate::time::Timestamp;
 use crate::verification::{Lane, Purpose};
 
@@ -63,13 +65,11 @@ pub struct Failures {
     pub day: Vec<Timestamp>,
 }
 
-/// Why no code may be checked now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    /// Until this instant.
-    Until(Timestamp),
-    /// Until somebody unlocks it.
-    Blocked,
+impl Failures {
+    const fn counters(&mut self) -> Counters<'_> {
+        let Self { consecutive, paused_until, day, .. } = self;
+        Counters { consecutive, paused_until, day }
+    }
 }
 
 /// The ledger of one recipient in one tenant.
@@ -175,25 +175,12 @@ impl RecipientRow {
     #[must_use]
     pub fn held(&self, purpose: Purpose, lane: Lane, now: Timestamp) -> Option<Held> {
         let failures = self.failures.iter().find(|known| known.purpose == purpose && known.lane == lane)?;
-        if failures.consecutive >= limits::MAX_CONSECUTIVE_FAILURES {
-            return Some(Held::Blocked);
-        }
-        let day_full = (failures.day.len() >= limits::MAX_FAILURES_PER_DAY)
-            .then(|| failures.day[failures.day.len() - limits::MAX_FAILURES_PER_DAY].plus(DAY));
-        let until = failures.paused_until.max(day_full)?;
-        (until > now).then_some(Held::Until(until))
+        held(failures.consecutive, failures.paused_until, &failures.day, now)
     }
 
     /// Counts a wrong code. Called before anything is compared: a right one takes it back with [`Self::succeed`].
     pub fn fail(&mut self, purpose: Purpose, lane: Lane, policy: &Policy, now: Timestamp) {
-        let failures = self.failures_mut(purpose, lane);
-        failures.consecutive = failures.consecutive.saturating_add(1);
-        failures.paused_until = policy.pause_after(failures.consecutive).map(|pause| now.plus(pause));
-        failures.day.retain(|at| now.since(*at) < DAY);
-        if failures.day.len() >= limits::MAX_FAILURES_PER_DAY {
-            failures.day.remove(0);
-        }
-        failures.day.push(now);
+        self.failures_mut(purpose, lane).counters().fail(policy, now);
     }
 
     /// A right code ends the row of failures; those of the day stay.
@@ -203,9 +190,7 @@ impl RecipientRow {
         else {
             return;
         };
-        failures.day.pop();
-        failures.consecutive = 0;
-        failures.paused_until = None;
+        failures.counters().succeed();
         if failures.day.is_empty() {
             self.failures.retain(|known| known.consecutive > 0 || !known.day.is_empty());
         }

@@ -40,3 +40,37 @@ pub const PROOF_LIFETIME: Duration = Duration::from_secs(60);
 pub const REPEATED_WITHIN: Duration = Duration::from_secs(2);
 /// Characters of an entered code, before it is normalised.
 pub const MAX_ENTERED_CODE: usize = 64;
+/// Factors of one subject that are not removed.
+pub const MAX_FACTORS: usize = 16;
+/// Removed factors a subject's row still names.
+pub const MAX_TOMBSTONES: usize = 16;
+/// Verified recipients of one subject.
+pub const MAX_KNOWN_RECIPIENTS: usize = 16;
+/// Challenges of one subject that may be open at once; a further one takes the place of the oldest.
+pub const MAX_OPEN_CHALLENGES: usize = 8;
+/// How long a factor may wait for its first code (NIST SP 800-63B-4, 4.1.2.2).
+pub const ENROLMENT_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Bytes of a secret somebody brings: at least 128 bits (RFC 4226, 4, R6), at most a block of SHA-512.
+pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
+/// Digits of a time- or counter-based code (RFC 4226, 5.3).
+pub const FACTOR_DIGITS: std::ops::RangeInclusive<u8> = 6..=8;
+/// Seconds of a time step.
+pub const TOTP_PERIOD: std::ops::RangeInclusive<u16> = 15..=60;
+/// Counters ahead of the expected one at which a code is still accepted (RFC 4226, 7.4).
+pub const HOTP_LOOK_AHEAD: u64 = 5;
+/// Counters ahead at which two consecutive codes set a token right again (RFC 4226, 7.4).
+pub const HOTP_RESYNC_WINDOW: u64 = 100;
+/// Backup codes of a set, and how few of them are told to be few.
+pub const BACKUP_CODES: usize = 10;
+/// Backup codes left at which the subject should be told.
+pub const BACKUP_CODES_LOW: usize = 3;
+/// Shortest and longest life of a challenge.
+pub const CHALLENGE_LIFETIME: std::ops::RangeInclusive<u64> = 30..=600;
+/// Push challenges of a subject since its last success: in ten minutes, and in 24 hours (NIST SP 800-63B-4, 3.1.3.2).
+pub const PUSHES: (usize, usize) = (3, 10);
+/// Wrong numbers after which a pushed challenge ends: it has only ninety.
+pub const PUSH_NUMBERS: u8 = 3;
+/// How old a device's signed request may be, and how far ahead its clock.
+pub const DEVICE_CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
+/// How long an approved challenge may stand for removing a factor.
+pub const REMOVAL_WITHIN: Duration = Duration::from_secs(10 * 60);

@@ -81,4 +81,37 @@ pub enum Refusal {
     /// This node lacks the root key of the row; it cost nothing.
     #[n(23)]
     RootUnknown,
+    /// Too many wrong codes at this factor: until an instant, or until somebody unlocks it.
+    #[n(40)]
+    FactorLocked(#[n(0)] Option<Timestamp>),
+    /// The subject has no factor that may answer this.
+    #[n(41)]
+    FactorRequired,
+    /// There may be no more of them.
+    #[n(42)]
+    LimitReached,
+    /// The challenge was approved before.
+    #[n(43)]
+    ChallengeAlreadyApproved,
+    /// The challenge's time ran out.
+    #[n(44)]
+    ChallengeExpired,
+    /// Too many wrong codes at this challenge.
+    #[n(45)]
+    ChallengeMaxAttempts,
+    /// The challenge was called off, superseded, or ended by a changed transaction.
+    #[n(46)]
+    ChallengeCanceled,
+    /// The person said no on a device.
+    #[n(47)]
+    ChallengeDenied,
+    /// Too many pushes to this person since the last one that was answered rightly.
+    #[n(48)]
+    PushRateLimited(#[n(0)] Timestamp),
+    /// The device's signature does not fit; it cost nothing.
+    #[n(49)]
+    SignatureInvalid,
+    /// The removal of a factor needs a challenge approved by another one, or a key that may.
+    #[n(50)]
+    RemovalUnproven,
 }

@@ -5,12 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::batch::Outcome;
+use crate::challenge::Challenge;
 use crate::command::{Job, Request, Snapshot};
 use crate::delivery::Delivery;
-use crate::ids::{ProjectId, VerificationId};
+use crate::ids::{ChallengeId, FactorId, ProjectId, SubjectId, VerificationId};
 use crate::journal::{Actor, Entry};
 use crate::keys::Digest;
 use crate::setting::{Setting, SettingKind};
+use crate::subject::{Aim, SubjectRow};
 use crate::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use crate::tenant::Tenant;
 use crate::time::{ClockWentBack, Timestamp};
@@ -121,6 +123,33 @@ pub struct OutboxItem {
     pub recipient: crate::ledger::RecipientRow,
 }
 
+/// A subject with challenges of it.
+#[derive(Debug, Clone)]
+pub struct SubjectShown {
+    /// The row.
+    pub subject: SubjectRow,
+    /// The challenge that was named, or those that may be open.
+    pub challenges: Vec<Challenge>,
+}
+
+/// One page of subjects.
+#[derive(Debug, Clone, Default)]
+pub struct SubjectPage {
+    /// The rows.
+    pub subjects: Vec<SubjectRow>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<SubjectId>,
+}
+
+/// One page of challenges.
+#[derive(Debug, Clone, Default)]
+pub struct ChallengePage {
+    /// Each with the row of its subject, which opens it.
+    pub challenges: Vec<(Challenge, SubjectRow)>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<ChallengeId>,
+}
+
 /// The store: one queue of commands, and reads.
 pub trait Store: Send + Sync + 'static {
     /// Queues a command; the answer comes after the commit.
@@ -155,6 +184,20 @@ pub trait Store: Send + Sync + 'static {
     fn keys(&self, project: ProjectId) -> Pending<'_, Vec<ApiKey>>;
     /// All settings of one kind, in the order of their ids.
     fn settings(&self, tenant: Tenant, kind: SettingKind) -> Pending<'_, Vec<Setting>>;
+    /// A subject, with the challenge that was named, or else the challenges that may be open.
+    fn subject(&self, tenant: Tenant, aim: Aim) -> Pending<'_, Option<SubjectShown>>;
+    /// Subjects older than `before`, newest first; those that were removed are left out.
+    fn subjects(&self, tenant: Tenant, before: Option<SubjectId>, limit: usize) -> Pending<'_, SubjectPage>;
+    /// Challenges older than `before`, newest first; of one subject only when it is named.
+    fn challenges(
+        &self,
+        tenant: Tenant,
+        of: Option<SubjectId>,
+        before: Option<ChallengeId>,
+        limit: usize,
+    ) -> Pending<'_, ChallengePage>;
+    /// Whose a factor is. A device knows its factor and no key.
+    fn tenant_of_factor(&self, id: FactorId) -> Pending<'_, Option<Tenant>>;
     /// Claims at most `most` deliveries that are due, for this node, for the length of a lease.
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>>;
     /// Pending verifications with ids after `after` whose time ran out, at most `most`; with the cursor to go on from.

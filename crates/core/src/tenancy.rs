@@ -273,6 +273,7 @@ fn entry(request: &AdminRequest, tenant: Tenant, event: Event, now: Timestamp) -
         verification: None,
         delivery: None,
         event,
+        place: None,
     }
 }
 

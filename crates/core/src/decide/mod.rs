@@ -5,8 +5,11 @@ mod check;
 mod create;
 mod resend;
 mod sent;
+mod subject;
 #[cfg(test)]
 mod tests;
+
+pub use subject::decide_subject;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +49,8 @@ pub fn decide(request: &Request, ledger: &Ledger, now: Timestamp, keys: &Keys) -
         Command::Expire(id) => expire(&turn, *id),
         Command::Report(id, report) => note_report(&turn, *id, *report),
         Command::Sent(sent) => sent::sent(&turn, sent),
+        // It stands on the ledger of a subject, and goes to [`decide_subject`].
+        Command::Subject(_) => not_found(),
     }
 }
 
@@ -82,6 +87,7 @@ impl Turn<'_> {
             verification: verification.map(|verification| verification.id),
             delivery: None,
             event,
+            place: None,
         }
     }
 

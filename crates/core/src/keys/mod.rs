@@ -20,6 +20,8 @@ use aws_lc_rs::{digest, hkdf, hmac};
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
+use crate::time::Timestamp;
+
 /// 32 bytes that identify a value without telling it: an HMAC or a hash.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -160,12 +162,16 @@ pub struct RootKeys {
     index: hmac::Key,
     fingerprint: hmac::Key,
     wrap: Zeroizing<[u8; 32]>,
+    /// Wraps what opens factors' secrets: nothing but the checking of factors uses it.
+    wrap_subject: Zeroizing<[u8; 32]>,
     proof: [Zeroizing<[u8; 32]>; 2],
 }
 
 /// All keys a running node works with: the subkeys of each root, and the epoch of the store it opened.
 pub struct Keys {
     epoch: [u8; 16],
+    /// When the epoch began, if it followed a restore.
+    fenced_at: Option<Timestamp>,
     /// The only thing here that changes: the ring's choice, or that of all nodes of a store together.
     active: AtomicU16,
     roots: BTreeMap<RootId, RootKeys>,
@@ -187,7 +193,20 @@ impl Keys {
                 return Err(RingError::SameNumber(root.id));
             }
         }
-        Ok(Self { epoch, active: AtomicU16::new(first.id.0), roots: derived })
+        Ok(Self { epoch, fenced_at: None, active: AtomicU16::new(first.id.0), roots: derived })
+    }
+
+    /// The same for an epoch that began at `at`, after a restore: what factors could have used before counts as used.
+    #[must_use]
+    pub const fn fenced(mut self, at: Option<Timestamp>) -> Self {
+        self.fenced_at = at;
+        self
+    }
+
+    /// When the epoch began, if it followed a restore.
+    #[must_use]
+    pub const fn fenced_at(&self) -> Option<Timestamp> {
+        self.fenced_at
     }
 
     /// The root new rows are written under.
@@ -247,20 +266,69 @@ impl Keys {
         self.root(inputs.root).map(|keys| code::derive(&keys.code, &self.epoch, inputs))
     }
 
+    /// What stands for a moment of a life: unpredictable without the ring, bound to the epoch of the store, the tenant, the
+    /// sixteen bytes of an id and `extra`. `label` keeps uses apart.
+    #[must_use]
+    pub fn moment(
+        &self,
+        root: RootId,
+        label: &[u8],
+        tenant: &[u8; 17],
+        id: &[u8; 16],
+        extra: &[u8],
+    ) -> Option<Digest> {
+        let fields: [&[u8]; 6] = [b"moment/v1", &self.epoch, label, tenant, id, extra];
+        self.root(root).map(|keys| mac(&keys.code, &fields))
+    }
+
     /// Wraps a recipient's data key for the row it belongs to.
     #[must_use]
     pub fn wrap(&self, data_key: &[u8; 32], nonce: [u8; 12], place: &SealedFor<'_>) -> Option<WrappedKey> {
-        let active = self.active();
-        let keys = self.root(active)?;
-        let bytes = seal(&keys.wrap, nonce, place, active, data_key)?;
-        Some(WrappedKey { root: active, bytes })
+        self.wrap_under(|keys| &keys.wrap, data_key, nonce, place)
     }
 
     /// Opens a wrapped data key; `None` when the root is unknown or the bytes were moved or changed.
     #[must_use]
     pub fn unwrap(&self, wrapped: &WrappedKey, place: &SealedFor<'_>) -> Option<Zeroizing<[u8; 32]>> {
-        let keys = self.root(wrapped.root)?;
-        let opened = open(&keys.wrap, place, wrapped.root, &wrapped.bytes)?;
+        self.unwrap_under(|keys| &keys.wrap, wrapped, place)
+    }
+
+    /// Wraps a subject's data key for the row it belongs to.
+    #[must_use]
+    pub fn wrap_subject(
+        &self,
+        data_key: &[u8; 32],
+        nonce: [u8; 12],
+        place: &SealedFor<'_>,
+    ) -> Option<WrappedKey> {
+        self.wrap_under(|keys| &keys.wrap_subject, data_key, nonce, place)
+    }
+
+    /// Opens a subject's wrapped data key; `None` as for [`Self::unwrap`].
+    #[must_use]
+    pub fn unwrap_subject(&self, wrapped: &WrappedKey, place: &SealedFor<'_>) -> Option<Zeroizing<[u8; 32]>> {
+        self.unwrap_under(|keys| &keys.wrap_subject, wrapped, place)
+    }
+
+    fn wrap_under(
+        &self,
+        of: impl Fn(&RootKeys) -> &Zeroizing<[u8; 32]>,
+        data_key: &[u8; 32],
+        nonce: [u8; 12],
+        place: &SealedFor<'_>,
+    ) -> Option<WrappedKey> {
+        let active = self.active();
+        let bytes = seal(of(self.root(active)?), nonce, place, active, data_key)?;
+        Some(WrappedKey { root: active, bytes })
+    }
+
+    fn unwrap_under(
+        &self,
+        of: impl Fn(&RootKeys) -> &Zeroizing<[u8; 32]>,
+        wrapped: &WrappedKey,
+        place: &SealedFor<'_>,
+    ) -> Option<Zeroizing<[u8; 32]>> {
+        let opened = open(of(self.root(wrapped.root)?), place, wrapped.root, &wrapped.bytes)?;
         Some(Zeroizing::new(<[u8; 32]>::try_from(opened.as_slice()).ok()?))
     }
 }
@@ -279,6 +347,7 @@ impl RootKeys {
             index: key("index"),
             fingerprint: key("fingerprint"),
             wrap: subkey(root, "wrap"),
+            wrap_subject: subkey(root, "wrap-subject"),
             proof: [subkey(root, "proof/test"), subkey(root, "proof/live")],
         }
     }

@@ -459,6 +459,7 @@ fn outcome(answer: &Answer) -> Result<(), Refusal> {
     match answer {
         Answer::Refused(refusal, _) => Err(*refusal),
         Answer::Done(_) | Answer::Approved(..) => Ok(()),
+        other => panic!("not about a verification: {other:?}"),
     }
 }
 

@@ -196,6 +196,8 @@ impl World {
                         self.load_verification(recent.id, &mut loaded);
                     }
                 }
+                // `decide::subject` has a world of its own.
+                Stands::Subject(_) => {}
             }
         }
         loaded

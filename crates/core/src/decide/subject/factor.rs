@@ -1,0 +1,157 @@
+//! A factor's life after its enrolment: renamed, switched, set right, unlocked, removed.
+
+use super::enrol::{listed, put, seal_codes, seal_private};
+use super::{Changing, Decision, Turn, declined, done, locked};
+use crate::challenge::{Challenge, ChallengeStatus};
+use crate::command::Entered;
+use crate::factor::{Factor, FactorFailures, FactorKind, FactorState, Means};
+use crate::ids::FactorId;
+use crate::limits;
+use crate::refusal::Refusal;
+use crate::subject::{Authority, FactorChange, SubjectEffects, SubjectEvent, SubjectRow};
+
+fn finish(turn: &Turn<'_>, mut row: SubjectRow, factor: Factor, event: SubjectEvent) -> Decision {
+    let mut changing = Changing::new(turn, &row).of_factor(factor.id);
+    changing.note(event);
+    let id = factor.id;
+    put(&mut row, factor);
+    let mut snapshot = turn.snapshot(&row);
+    snapshot.factor = Some(id);
+    done(changing.write(&row), snapshot)
+}
+
+fn unchanged(turn: &Turn<'_>, row: &SubjectRow, id: FactorId) -> Decision {
+    let mut snapshot = turn.snapshot(row);
+    snapshot.factor = Some(id);
+    done(SubjectEffects::default(), snapshot)
+}
+
+pub(super) fn change(turn: &Turn<'_>, id: FactorId, change: &FactorChange) -> Result<Decision, Refusal> {
+    let (row, mut factor) = turn.row_with(id)?;
+    let before = factor.clone();
+    match (change.enabled, factor.state) {
+        (Some(true), FactorState::Disabled) => factor.state = FactorState::Active,
+        (Some(false), FactorState::Active) => factor.state = FactorState::Disabled,
+        (Some(_), FactorState::Pending) => return Err(Refusal::StateConflict),
+        _ => {}
+    }
+    if let Some(name) = &change.name {
+        let data_key = turn.data_key(&row)?;
+        let private = factor.open(&row.tenant, &data_key, row.data_key.root);
+        let mut private = private.ok_or(Refusal::RootUnknown)?;
+        if private.name != *name {
+            private.name.clone_from(name);
+            factor.sealed = seal_private(turn, &row, &data_key, id, &private).ok_or(Refusal::RootUnknown)?;
+        }
+    }
+    if factor == before {
+        return Ok(unchanged(turn, &row, id));
+    }
+    let event = SubjectEvent::FactorChanged(factor.state);
+    Ok(finish(turn, row, factor, event))
+}
+
+/// Two consecutive codes of a counter-based token, far ahead. Counted like any other guess.
+pub(super) fn resync(turn: &Turn<'_>, id: FactorId, codes: &[Entered; 2]) -> Result<Decision, Refusal> {
+    let (row, mut factor) = turn.row_with(id)?;
+    if factor.state != FactorState::Active || factor.kind() != FactorKind::Hotp {
+        return Err(Refusal::StateConflict);
+    }
+    if let Some(held) = factor.held(turn.now) {
+        return Err(locked(held));
+    }
+    let [Some(first), Some(second)] = [&codes[0], &codes[1]].map(|code| factor.read(&code.0)) else {
+        return Err(Refusal::CodeMalformed);
+    };
+    let data_key = turn.data_key(&row)?;
+    let private = factor.open(&row.tenant, &data_key, row.data_key.root).ok_or(Refusal::RootUnknown)?;
+    factor.fail(&turn.request.policy, turn.now);
+    if let Some(next) = factor.resynchronise(&private, &[first, second]) {
+        if let Means::Hotp { counter, resync, .. } = &mut factor.means {
+            *counter = (*counter).max(next);
+            *resync = false;
+        }
+        factor.succeed(turn.now);
+        return Ok(finish(turn, row, factor, SubjectEvent::FactorResynced));
+    }
+    let mut row = row;
+    let mut changing = Changing::new(turn, &row).of_factor(id);
+    changing.note(SubjectEvent::FactorRejected);
+    changing.note_lock(&factor);
+    put(&mut row, factor);
+    let mut snapshot = turn.snapshot(&row);
+    snapshot.factor = Some(id);
+    Ok(declined(changing.write(&row), Refusal::CodeIncorrect, snapshot))
+}
+
+pub(super) fn unlock(turn: &Turn<'_>, id: FactorId) -> Result<Decision, Refusal> {
+    let (row, mut factor) = turn.row_with(id)?;
+    if factor.failures == FactorFailures::default() {
+        return Ok(unchanged(turn, &row, id));
+    }
+    factor.failures = FactorFailures::default();
+    Ok(finish(turn, row, factor, SubjectEvent::FactorUnlocked))
+}
+
+/// A new set of backup codes; the old one is dead. Wrong codes of before still count.
+pub(super) fn regenerate(turn: &Turn<'_>, id: FactorId, codes: &[[u8; 16]]) -> Result<Decision, Refusal> {
+    let (row, mut factor) = turn.row_with(id)?;
+    if factor.kind() != FactorKind::BackupCodes || factor.state != FactorState::Active {
+        return Err(Refusal::StateConflict);
+    }
+    let root = turn.keys.active();
+    let listed = listed(turn, root, id, codes).ok_or(Refusal::RootUnknown)?;
+    factor.means = Means::BackupCodes { codes: listed, root };
+    let data_key = turn.data_key(&row)?;
+    let sealed = seal_codes(turn, &row, &data_key, id, codes).ok_or(Refusal::RootUnknown)?;
+    let mut changing = Changing::new(turn, &row).of_factor(id);
+    changing.note(SubjectEvent::BackupCodesRegenerated);
+    let mut row = row;
+    put(&mut row, factor);
+    let mut snapshot = turn.snapshot(&row);
+    snapshot.factor = Some(id);
+    snapshot.reveal = true;
+    snapshot.codes = sealed;
+    Ok(done(changing.write(&row), snapshot))
+}
+
+/// Removes a factor: with a key that may, or on the strength of a challenge that another factor approved a moment ago.
+pub(super) fn remove(turn: &Turn<'_>, id: FactorId, authority: Authority) -> Result<Decision, Refusal> {
+    let (mut row, mut factor) = turn.row_with(id)?;
+    let mut changing = Changing::new(turn, &row).of_factor(id);
+    match authority {
+        Authority::Key => {}
+        Authority::Challenge(challenge) => {
+            let known = turn.ledger.challenges.get(&challenge);
+            let mut proof = known.filter(|proof| proves(turn, proof, &row, id)).cloned();
+            let proof = proof.as_mut().ok_or(Refusal::RemovalUnproven)?;
+            proof.spent = true;
+            changing.effects.challenges.push(proof.clone());
+        }
+        Authority::None if factor.state == FactorState::Pending => {}
+        Authority::None => return Err(Refusal::RemovalUnproven),
+    }
+    let kind = factor.kind();
+    factor.remove(turn.now);
+    changing.note(SubjectEvent::FactorRemoved(kind));
+    put(&mut row, factor);
+    let mut snapshot = turn.snapshot(&row);
+    snapshot.factor = Some(id);
+    Ok(done(changing.write(&row), snapshot))
+}
+
+/// Whether a challenge gives the right to remove the factor `id`: approved by another factor, lately, and not used for
+/// another removal.
+fn proves(turn: &Turn<'_>, challenge: &Challenge, row: &SubjectRow, id: FactorId) -> bool {
+    let by_other = challenge.approved_by.and_then(|by| by.factor).is_some_and(|factor| factor != id);
+    let lately = challenge.ended_at.is_some_and(|at| turn.now.since(at) < limits::REMOVAL_WITHIN);
+    let bare = challenge.binding.transaction.is_none();
+    challenge.subject == row.id
+        && challenge.tenant == row.tenant
+        && challenge.status == ChallengeStatus::Approved
+        && challenge.epoch == *turn.keys.epoch()
+        && by_other
+        && lately
+        && bare
+        && !challenge.spent
+}
