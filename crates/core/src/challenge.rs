@@ -201,6 +201,9 @@ pub struct Challenge {
     /// The epoch of the store it was made in: another one kills it.
     #[cbor(n(20), with = "minicbor::bytes")]
     pub epoch: [u8; 16],
+    /// When the proof of a push was fetched; it is handed out once.
+    #[n(21)]
+    pub redeemed_at: Option<Timestamp>,
 }
 
 /// What a challenge holds about a person: readable only with the subject's data key.

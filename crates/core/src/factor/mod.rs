@@ -344,6 +344,12 @@ impl FactorFailures {
     }
 }
 
+/// Where the codes of an answer that shows them stand.
+#[must_use]
+pub fn codes_sealed_for<'a>(tenant: &'a Tenant, id: &'a FactorId) -> SealedFor<'a> {
+    SealedFor { column: "codes", ..sealed_for(tenant, id) }
+}
+
 /// Where a factor's sealed part stands.
 #[must_use]
 pub fn sealed_for<'a>(tenant: &'a Tenant, id: &'a FactorId) -> SealedFor<'a> {

@@ -148,6 +148,7 @@ fn new_challenge(
         verification: None,
         spent: false,
         epoch: *turn.keys.epoch(),
+        redeemed_at: None,
     })
 }
 
