@@ -319,7 +319,7 @@ impl Lane {
         };
         let claim = match self.claim {
             Some(claim) => claim,
-            None => in_time(own(&session, &self.engine)).await?,
+            None => in_time(own(&session, &self.engine.node, self.engine.random())).await?,
         };
         self.session = Some(session);
         self.claim = Some(claim);
@@ -333,9 +333,8 @@ impl Lane {
 }
 
 /// Takes over a dead node's lane, or makes a new one.
-async fn own(session: &Session, engine: &Engine) -> Result<Claim, Failure> {
-    let (node, holder) = (engine.node.as_slice(), engine.random::<16>());
-    let mark = holder.as_slice();
+pub(super) async fn own(session: &Session, node: &[u8; 16], holder: [u8; 16]) -> Result<Claim, Failure> {
+    let (node, mark) = (node.as_slice(), holder.as_slice());
     session.run(BEGIN).await?;
     let taken = async {
         if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER, &node]).await? {

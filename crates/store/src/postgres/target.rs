@@ -11,7 +11,7 @@ use super::rows::column;
 use super::session::{BEGIN, Connector, Param, Session};
 use super::settings::Settings;
 use super::sql::Sql;
-use super::{Failure, node, schema};
+use super::{Failure, epoch, node, schema};
 use crate::copy::{Chunk, Column, CopyFailure, Cursor, Cursors, Kind, LastEntry, Table};
 use crate::sqlite::Identity;
 
@@ -151,6 +151,9 @@ async fn claim(session: &Session, of: &Identity) -> Result<(Cursors, bool), Copy
         Found::Nothing => {
             let cursors = Cursors::default();
             session.execute(Sql::KeepMeta, &[&RUNNING, &MARK]).await?;
+            if let Some(at) = &of.fenced_at {
+                session.execute(Sql::KeepMeta, &[&epoch::FENCED_AT, at]).await?;
+            }
             for (key, value) in &of.check_values {
                 session.execute(Sql::KeepMeta, &[key, value]).await?;
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
 use countersign_core::command::{Job, Request};
-use countersign_core::ids::{RecipientId, VerificationId};
+use countersign_core::ids::VerificationId;
 use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
@@ -16,7 +16,7 @@ use tokio_postgres::Row;
 
 use super::Failure;
 use super::engine::Engine;
-use super::load::{Fetched, Wanted};
+use super::load::{Fetched, Locked, Wanted};
 use super::rows::{body, bytes, column, encode};
 use super::session::{BEGIN, Session};
 use super::settings_table;
@@ -121,7 +121,7 @@ async fn open(
     engine: &Engine,
     lane: Claim,
     wanted: &Wanted,
-) -> Result<(Opened, std::collections::BTreeSet<RecipientId>, super::load::Found), Failure> {
+) -> Result<(Opened, Locked, super::load::Found), Failure> {
     let holder = lane.holder.as_slice();
     let (begun, place, reserved, locked, found, instant) = futures_util::join!(
         session.run(BEGIN),
@@ -136,7 +136,7 @@ async fn open(
     reserved?;
     let (locked, found) = (locked?, found?);
     let instant = instant?.into_iter().next().ok_or(Failure::Conflict)?;
-    engine.follow_root(active_root(&instant)?)?;
+    stands(engine, &instant)?;
     let opened = Opened {
         lane: lane.id,
         batch: column(&place, 0)?,
@@ -254,7 +254,11 @@ pub(super) fn last(instant: &Row) -> Result<Timestamp, Failure> {
     column(instant, 2).map(Timestamp::from_millis)
 }
 
-/// The root that is active, of a row of [`Sql::Instant`].
-pub(super) fn active_root(instant: &Row) -> Result<RootId, Failure> {
-    bytes(instant, 1).map(|number| RootId(u16::from_be_bytes(number)))
+/// Whether this node's keys are still those of the store, by a row of [`Sql::Instant`]: it follows the root that is active,
+/// and decides nothing in an epoch that has ended.
+pub(super) fn stands(engine: &Engine, instant: &Row) -> Result<(), Failure> {
+    if bytes(instant, 4)? != *engine.keys.epoch() {
+        return Err(Failure::Fenced);
+    }
+    engine.follow_root(bytes(instant, 1).map(|number| RootId(u16::from_be_bytes(number)))?)
 }

@@ -12,13 +12,13 @@ use countersign_core::time::Timestamp;
 use countersign_core::verification::{Status, Verification};
 use std::collections::BTreeMap;
 
-use super::Failure;
 use super::engine::Engine;
 use super::rows::{bodies, body, column};
 use super::session::{BEGIN, Session};
 use super::sql::Sql;
-use super::turn::last;
+use super::turn::{last, stands};
 use super::write::write_deliveries;
+use super::{Failure, subjects};
 
 /// Verifications of the clock's future that are read at once.
 const FUTURE_MOST: i64 = 256;
@@ -42,6 +42,7 @@ pub(super) async fn claim(session: &Session, engine: &Engine, most: usize) -> Re
 
 async fn claim_in_transaction(session: &Session, engine: &Engine, most: usize) -> Result<Vec<Job>, Failure> {
     let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
+    stands(engine, &instant)?;
     let now = engine.instant(column(&instant, 0)?, last(&instant)?).map_err(Failure::ClockWentBack)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut due: Vec<Delivery> = bodies(&session.query(Sql::Claim, &[&now.millis(), &most]).await?)?;
@@ -150,10 +151,11 @@ pub(super) async fn retire(
     let bound = bound.as_bytes().as_slice();
     for tenant in tenants(session).await? {
         let tenant = tenant.to_bytes().to_vec();
-        for sql in [Sql::RetireDeliveries, Sql::RetireVerifications] {
+        for sql in [Sql::RetireDeliveries, Sql::RetireVerifications, Sql::RetireChallenges] {
             gone += session.execute(sql, &[&tenant, &bound, &most]).await?;
         }
     }
+    gone += subjects::retire_removed(session, now.minus(keep.journal), most).await?;
     Ok(gone)
 }
 
