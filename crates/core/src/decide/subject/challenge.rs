@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Changing, Decision, Turn, answer, done};
 use crate::binding::Binding;
 use crate::challenge::{Challenge, ChallengeStatus, Method, sealed_for};
+use crate::command::Answer;
 use crate::factor::{Factor, FactorKind};
 use crate::ids::{ChallengeId, FactorId, VerificationId};
 use crate::journal::SubjectPlace;
@@ -12,7 +13,7 @@ use crate::keys::seal;
 use crate::limits;
 use crate::recipient::{Recipient, RecipientKind};
 use crate::refusal::Refusal;
-use crate::subject::{CheckChallenge, NewChallenge, SubjectEvent, SubjectRow};
+use crate::subject::{CheckChallenge, NewChallenge, SubjectEffects, SubjectEvent, SubjectRow};
 use crate::time::Timestamp;
 
 const TEN_MINUTES: Duration = Duration::from_secs(10 * 60);
@@ -38,7 +39,12 @@ pub(super) fn begin(turn: &Turn<'_>, new: &NewChallenge) -> Result<Decision, Ref
             session: new.private.session.clone(),
             transaction: new.private.transaction.clone(),
         };
-        return answer::check_on(turn, changing, row, challenge, &check);
+        let (effects, answer) = answer::check_on(turn, changing, row, challenge, &check)?;
+        // What is refused without costing a try leaves no challenge behind.
+        return match answer {
+            Answer::Declined(refusal, _) if effects == SubjectEffects::default() => Err(refusal),
+            answer => Ok((effects, answer)),
+        };
     }
     let mut snapshot = turn.snapshot(&row);
     snapshot.challenge = Some(challenge.clone());
@@ -241,5 +247,5 @@ pub(super) fn fall_back(
 pub(super) fn refuse(turn: &Turn<'_>, refusal: Refusal, row: &SubjectRow, challenge: Challenge) -> Decision {
     let mut snapshot = turn.snapshot(row);
     snapshot.challenge = Some(challenge);
-    super::declined(crate::subject::SubjectEffects::default(), refusal, snapshot)
+    super::declined(SubjectEffects::default(), refusal, snapshot)
 }
