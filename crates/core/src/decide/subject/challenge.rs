@@ -210,18 +210,37 @@ pub(super) const fn ended(status: ChallengeStatus) -> Option<Refusal> {
 }
 
 pub(super) fn cancel(turn: &Turn<'_>, id: ChallengeId) -> Result<Decision, Refusal> {
-    let (mut row, mut challenge) = find(turn, id)?;
+    let (row, challenge) = find(turn, id)?;
     if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
-    challenge.end(ChallengeStatus::CanceledByCustomer, turn.now);
-    row.open.retain(|open| *open != id);
-    let mut changing = Changing::new(turn, &row).of_challenge(id);
-    changing.note(SubjectEvent::ChallengeEnded(challenge.status));
+    Ok(end_alone(turn, row, challenge, ChallengeStatus::CanceledByCustomer))
+}
+
+pub(super) fn expire(turn: &Turn<'_>, id: ChallengeId) -> Result<Decision, Refusal> {
+    let (row, challenge) = find(turn, id)?;
+    let over = challenge.status_at(turn.keys, turn.now) == ChallengeStatus::Expired;
+    if challenge.status != ChallengeStatus::Pending || !over {
+        return Err(Refusal::StateConflict);
+    }
+    Ok(end_alone(turn, row, challenge, ChallengeStatus::Expired))
+}
+
+/// Ends a pending challenge when nothing else changes.
+pub(super) fn end_alone(
+    turn: &Turn<'_>,
+    mut row: SubjectRow,
+    mut challenge: Challenge,
+    to: ChallengeStatus,
+) -> Decision {
+    challenge.end(to, turn.now);
+    row.open.retain(|open| *open != challenge.id);
+    let mut changing = Changing::new(turn, &row).of_challenge(challenge.id);
+    changing.note(SubjectEvent::ChallengeEnded(to));
     let mut snapshot = turn.snapshot(&row);
     snapshot.challenge = Some(challenge.clone());
     changing.effects.challenges.push(challenge);
-    Ok(done(changing.write(&row), snapshot))
+    done(changing.write(&row), snapshot)
 }
 
 /// Notes the verification that was begun for it. A later one takes the place of an earlier.

@@ -161,6 +161,20 @@ fn one_of_the_same_session_gives_way_and_the_ninth_pushes_the_first_out() {
 }
 
 #[test]
+fn an_expiry_is_written_down_once_and_not_before_its_time() {
+    let mut world = World::new();
+    world.has_totp("ann");
+    let id = world.ask("ann");
+    world.pass(seconds(299));
+    assert_eq!(declined(&world.submit(Aim::Challenge(id), Act::Expire)), Refusal::StateConflict);
+    world.pass(seconds(1));
+    world.submit(Aim::Challenge(id), Act::Expire);
+    assert_eq!(world.told().last(), Some(&"challenge.expired"));
+    assert_eq!(declined(&world.submit(Aim::Challenge(id), Act::Expire)), Refusal::StateConflict);
+    assert!(world.rows.subjects.values().all(|row| row.open.is_empty()));
+}
+
+#[test]
 fn a_canceled_one_stays_so() {
     let mut world = World::new();
     world.has_totp("ann");
