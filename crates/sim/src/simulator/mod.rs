@@ -178,7 +178,7 @@ impl World {
         let evaluated = match answer {
             Answer::Approved(..) => true,
             Answer::Refused(Refusal::CodeIncorrect | Refusal::BindingMismatch, _) => true,
-            Answer::Done(_) | Answer::Refused(..) => false,
+            _ => false,
         };
         known.evaluated += u32::from(evaluated);
         if evaluated && (!allowed || known.evaluated > 5) {
@@ -217,7 +217,7 @@ impl World {
                 guesses.note_wrong(now);
                 self.tally.wrong += 1;
             }
-            Answer::Done(_) | Answer::Refused(..) => {}
+            _ => {}
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ pub(crate) struct Target {
 enum Found {
     Nothing,
     /// A copy of the same store: how far it is, and whether it is complete.
-    Copy(Cursors, bool),
+    Copy(Box<Cursors>, bool),
 }
 
 impl Target {
@@ -147,7 +147,7 @@ async fn claim(session: &Session, of: &Identity) -> Result<(Cursors, bool), Copy
         kept.remove("epoch");
     }
     match find(session, kept, of).await? {
-        Found::Copy(cursors, complete) => Ok((cursors, complete)),
+        Found::Copy(cursors, complete) => Ok((*cursors, complete)),
         Found::Nothing => {
             let cursors = Cursors::default();
             session.execute(Sql::KeepMeta, &[&RUNNING, &MARK]).await?;
@@ -196,7 +196,7 @@ async fn find(
             kept.get(&cursor_key(table)).and_then(|bytes| <[u8; 16]>::try_from(bytes.as_slice()).ok());
         *cursor = bytes.map(Cursor::from_bytes).ok_or(CopyFailure::Foreign)?;
     }
-    Ok(Found::Copy(cursors, complete))
+    Ok(Found::Copy(Box::new(cursors), complete))
 }
 
 async fn meta(session: &Session, lock: &str) -> Result<BTreeMap<String, Vec<u8>>, CopyFailure> {
