@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
-use countersign_core::command::{Job, RecipientIndex, Recorded, Request};
+use countersign_core::command::{Job, RecipientIndex, Recorded, Request, Started};
 use countersign_core::delivery::Delivery;
 use countersign_core::ids::{
     ChallengeId, DeliveryId, FactorId, KeyId, ProjectId, RecipientId, SubjectId, VerificationId,
@@ -186,10 +186,11 @@ impl Tables {
     ) -> Option<Duration> {
         let ClockWentBack { by } = next_instant(self.last, clock).err()?;
         let later = |row: &&Verification| row.status == Status::Pending && row.id.created_at() > clock;
-        let later: Vec<_> =
-            self.verifications.values().filter(later).map(|row| (row.tenant, row.id)).collect();
-        for (tenant, id) in later {
-            let _ = self.decide(&Request::ending_future(tenant, id, random), clock, keys);
+        let later = self.verifications.values().filter(later);
+        let mut later: Vec<_> = later.map(|row| (row.tenant, Started::Verification(row.id))).collect();
+        later.extend(self.subjects.pending_after(clock));
+        for (tenant, started) in later {
+            let _ = self.decide(&Request::ending_future(tenant, started, random), clock, keys);
         }
         let event = Event::ClockAccepted(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
         self.journal.push(Entry::of_store(event, actor, clock, random));

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use countersign_core::batch::SubjectChanges;
-use countersign_core::challenge::Challenge;
+use countersign_core::challenge::{Challenge, ChallengeStatus};
+use countersign_core::command::Started;
 use countersign_core::ids::{ChallengeId, FactorId, SubjectId};
 use countersign_core::keys::Digest;
 use countersign_core::store::{ChallengePage, SubjectPage, SubjectShown};
@@ -85,6 +86,13 @@ impl Subjects {
         let more = rows.next().is_some();
         let next = challenges.last().map(|(row, _)| row.id).filter(|_| more);
         ChallengePage { challenges, next }
+    }
+
+    /// Pending challenges whose ids are later than `clock`.
+    pub(super) fn pending_after(&self, clock: Timestamp) -> Vec<(Tenant, Started)> {
+        let later = |row: &&Challenge| row.status == ChallengeStatus::Pending && row.id.created_at() > clock;
+        let later = self.challenges.values().filter(later);
+        later.map(|row| (row.tenant, Started::Challenge(row.id))).collect()
     }
 
     /// Removes at most `most` challenges made before the first instant, and as many subjects removed before the second;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::batch::Outcome;
-use countersign_core::command::Request;
+use countersign_core::command::{Request, Started};
 use countersign_core::journal::Actor;
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest};
+use countersign_core::tenant::Tenant;
 use countersign_core::time::next_instant;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep, timeout};
@@ -167,8 +168,11 @@ impl Lane {
         self.carry_out(&Task::AcceptClock(actor, random), minutes).await
     }
 
-    /// Pending verifications later than the clock, where that is further back than is tolerated; and where to go on.
-    async fn of_the_future(&self, from: Option<Place>) -> Result<(Vec<Place>, Option<Place>), Failure> {
+    /// What is pending and later than the clock, where that is further back than is tolerated; and where to go on.
+    async fn of_the_future(
+        &self,
+        from: Option<Place>,
+    ) -> Result<(Vec<(Tenant, Started)>, Option<Place>), Failure> {
         let engine = Arc::clone(&self.engine);
         self.engine
             .with_session(|session| async move {

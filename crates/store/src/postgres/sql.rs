@@ -230,6 +230,8 @@ statements! {
     ChallengesBefore(BYTEA, BYTEA, INT8) =
         "SELECT c.body, s.body FROM challenge c JOIN subject s ON s.tenant = c.tenant AND s.id = c.subject
          WHERE c.tenant = $1 AND c.id < $2 ORDER BY c.id DESC LIMIT $3";
+    ChallengesBetween(BYTEA, BYTEA, BYTEA, INT8) =
+        "SELECT body FROM challenge WHERE tenant = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4";
     ChallengesOfSubject(BYTEA, BYTEA, BYTEA, INT8) =
         "SELECT c.body, s.body FROM challenge c JOIN subject s ON s.tenant = c.tenant AND s.id = c.subject
          WHERE c.tenant = $1 AND c.subject = $2 AND c.id < $3 ORDER BY c.id DESC LIMIT $4";

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
-use countersign_core::command::{Job, Request};
-use countersign_core::ids::VerificationId;
+use countersign_core::command::{Job, Request, Started};
 use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
@@ -29,8 +28,8 @@ pub(super) enum Task<'a> {
     Decide(&'a [&'a Request]),
     /// Change projects or keys.
     Administer(&'a AdminRequest),
-    /// End verifications of the clock's future, at what it shows now.
-    EndFuture(&'a [(Tenant, VerificationId)], [u8; 10]),
+    /// End what was started in the clock's future, at what it shows now.
+    EndFuture(&'a [(Tenant, Started)], [u8; 10]),
     /// Accept that the clock went back.
     AcceptClock(Actor, [u8; 10]),
     /// Make another root the active one.
@@ -104,9 +103,10 @@ pub(super) async fn prepare(
     match task {
         Task::Decide(requests) => decide(session, engine, lane, requests, false).await,
         Task::Administer(request) => administer(session, engine, lane, request).await,
-        Task::EndFuture(ids, random) => {
+        Task::EndFuture(pending, random) => {
+            let pending = pending.iter();
             let requests: Vec<_> =
-                ids.iter().map(|(tenant, id)| Request::ending_future(*tenant, *id, *random)).collect();
+                pending.map(|(of, started)| Request::ending_future(*of, *started, *random)).collect();
             let requests: Vec<_> = requests.iter().collect();
             decide(session, engine, lane, &requests, true).await
         }
