@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::challenge::{ended, find, refuse};
+use super::challenge::{find, refuse};
 use super::enrol::put;
 use super::{Changing, Decision, Turn, declined, done, locked};
 use crate::binding::{Binding, Transaction};
@@ -94,7 +94,7 @@ fn admit(
     challenge: &Challenge,
     check: &CheckChallenge,
 ) -> Result<Vec<Candidate>, Refusal> {
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Err(refusal);
     }
     // Once a message was sent for it, a code is that of the message: it must not cost a try at the factors as well.
@@ -229,7 +229,7 @@ pub(super) fn reply(turn: &Turn<'_>, id: FactorId, reply: &Reply) -> Result<Deci
     if factor.state != FactorState::Active || !challenge.pushed_to.contains(&id) {
         return Err(Refusal::NotFound);
     }
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     let private = challenge.open(&*turn.data_key(&row)?, row.data_key.root).ok_or(Refusal::RootUnknown)?;
@@ -284,7 +284,7 @@ pub(super) fn settle(
     method: Method,
 ) -> Result<Decision, Refusal> {
     let (row, challenge) = find(turn, id)?;
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     if challenge.verification != Some(verification) || !challenge.methods.contains(&method) {
@@ -311,7 +311,7 @@ pub(super) fn redeem(turn: &Turn<'_>, id: ChallengeId, redeem: &Redeem) -> Resul
         ChallengeStatus::Approved => {
             all_named(&challenge, redeem.transaction.is_some(), redeem.session.is_some()).err()
         }
-        other => ended(other),
+        other => other.refusal(),
     };
     if let Some(refusal) = refusal {
         return Ok(refuse(turn, refusal, &row, challenge));
