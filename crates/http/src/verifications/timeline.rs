@@ -134,7 +134,8 @@ fn data(event: &Event) -> Value {
         | Event::ProjectCreated
         | Event::OutboxCleared
         | Event::RecipientRevealed
-        | Event::Subject(_) => {
+        | Event::Subject(_)
+        | Event::Fenced => {
             json!({})
         }
     }

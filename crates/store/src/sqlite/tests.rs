@@ -77,7 +77,7 @@ impl SqliteStore {
 async fn done(store: &SqliteStore, request: Request) -> Snapshot {
     match store.submit(request).await.unwrap().answer {
         Answer::Done(snapshot) | Answer::Approved(snapshot, _) => *snapshot,
-        refused @ Answer::Refused(..) => panic!("{refused:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::challenge::{find, refuse};
+use super::challenge::{end_alone, find, refuse};
 use super::enrol::put;
-use super::{Changing, Decision, Turn, declined, done, locked};
+use super::{Changing, Decision, Turn, declined, locked};
 use crate::binding::{Binding, Transaction};
 use crate::challenge::{ApprovedBy, Challenge, ChallengeStatus, Method};
 use crate::command::{Answer, ProofGrant};
@@ -238,19 +238,13 @@ pub(super) fn reply(turn: &Turn<'_>, id: FactorId, reply: &Reply) -> Result<Deci
     if !algorithm.verifies(public_key, &message, &reply.signature) {
         return Err(Refusal::SignatureInvalid);
     }
-    let mut changing = Changing::new(turn, &row).of_challenge(challenge.id).of_factor(id);
     if reply.verdict == Verdict::Deny {
-        challenge.end(ChallengeStatus::Denied, turn.now);
-        changing.note(SubjectEvent::ChallengeEnded(challenge.status));
-        row.open.retain(|open| *open != challenge.id);
-        let mut snapshot = turn.snapshot(&row);
-        snapshot.challenge = Some(challenge.clone());
-        changing.effects.challenges.push(challenge);
-        return Ok(done(changing.write(&row), snapshot));
+        return Ok(end_alone(turn, row, challenge, ChallengeStatus::Denied));
     }
     if let Some(held) = factor.held(turn.now) {
         return Ok(refuse(turn, locked(held), &row, challenge));
     }
+    let mut changing = Changing::new(turn, &row).of_challenge(challenge.id).of_factor(id);
     let number = normalise(&reply.number, NUMBER).map_err(|_| Refusal::CodeMalformed)?;
     let expected = challenge.number(turn.keys).ok_or(Refusal::RootUnknown)?;
     challenge.wrong_numbers = challenge.wrong_numbers.saturating_add(1);

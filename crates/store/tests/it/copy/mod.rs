@@ -114,7 +114,7 @@ async fn answer(store: &dyn Store, request: Request) -> Answer {
 async fn done(store: &dyn Store, request: Request) -> Snapshot {
     match answer(store, request).await {
         Answer::Done(snapshot) | Answer::Approved(snapshot, _) => *snapshot,
-        refused @ Answer::Refused(..) => panic!("{refused:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
