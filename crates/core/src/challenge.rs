@@ -8,6 +8,7 @@ use crate::factor::FactorKind;
 use crate::ids::{ChallengeId, FactorId, SubjectId, VerificationId};
 use crate::keys::{Digest, Keys, RootId, SealedFor, open};
 use crate::limits;
+use crate::refusal::Refusal;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::verification::{Channel, Purpose, named};
@@ -111,6 +112,21 @@ impl ChallengeStatus {
         }
     }
 
+    /// Why nothing can be done with a challenge that stands here; `None` while it is pending.
+    #[must_use]
+    pub const fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Pending => None,
+            Self::Approved => Some(Refusal::ChallengeAlreadyApproved),
+            Self::MaxAttempts => Some(Refusal::ChallengeMaxAttempts),
+            Self::Denied => Some(Refusal::ChallengeDenied),
+            Self::Expired => Some(Refusal::ChallengeExpired),
+            Self::CanceledByCustomer | Self::Superseded | Self::BindingChanged => {
+                Some(Refusal::ChallengeCanceled)
+            }
+        }
+    }
+
     /// `reason` in the API.
     #[must_use]
     pub const fn reason(self) -> Option<&'static str> {
@@ -201,6 +217,9 @@ pub struct Challenge {
     /// The epoch of the store it was made in: another one kills it.
     #[cbor(n(20), with = "minicbor::bytes")]
     pub epoch: [u8; 16],
+    /// When the proof of a push was fetched; it is handed out once.
+    #[n(21)]
+    pub redeemed_at: Option<Timestamp>,
 }
 
 /// What a challenge holds about a person: readable only with the subject's data key.

@@ -114,4 +114,8 @@ pub enum Refusal {
     /// The removal of a factor needs a challenge approved by another one, or a key that may.
     #[n(50)]
     RemovalUnproven,
+    /// The answer could be the code of the verification that was begun for the challenge, so whoever asks has to check that,
+    /// or name a method. It cost nothing.
+    #[n(51)]
+    VerificationAsked,
 }

@@ -16,7 +16,8 @@ use crate::limits;
 use crate::oath::{Algorithm, time_step};
 use crate::policy::Policy;
 use crate::tenant::Tenant;
-use crate::throttle::{Counters, Held, held};
+pub use crate::throttle::Held;
+use crate::throttle::{Counters, held};
 use crate::time::Timestamp;
 use crate::verification::named;
 use device::SignatureAlgorithm;
@@ -342,6 +343,12 @@ impl FactorFailures {
         let Self { consecutive, paused_until, day } = self;
         Counters { consecutive, paused_until, day }
     }
+}
+
+/// Where the codes of an answer that shows them stand.
+#[must_use]
+pub fn codes_sealed_for<'a>(tenant: &'a Tenant, id: &'a FactorId) -> SealedFor<'a> {
+    SealedFor { column: "codes", ..sealed_for(tenant, id) }
 }
 
 /// Where a factor's sealed part stands.

@@ -4,7 +4,7 @@ pub mod ocra;
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use minicbor::{Decode, Encode};
 
 use crate::keys::Code;
@@ -32,6 +32,15 @@ impl Algorithm {
             Self::Sha256 => 32,
             Self::Sha512 => 64,
         }
+    }
+
+    fn hash(self, data: &[u8]) -> Vec<u8> {
+        let algorithm = match self {
+            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha512 => &digest::SHA512,
+        };
+        digest::digest(algorithm, data).as_ref().to_vec()
     }
 
     fn mac(self, key: &[u8], data: &[u8]) -> hmac::Tag {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Algorithm, truncate};
+use crate::factor::SecretBytes;
 use crate::keys::Code;
 
 /// How a question is written.
@@ -112,6 +113,12 @@ impl Suite {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The hash of a PIN as it goes into responses; `None` when the suite has none.
+    #[must_use]
+    pub fn hashed_pin(&self, pin: &str) -> Option<SecretBytes> {
+        Some(SecretBytes(zeroize::Zeroizing::new(self.pin?.hash(pin.as_bytes()))))
     }
 
     /// The response to `input` under `key`; `None` when the question is not of the suite's form, or too long.
@@ -235,6 +242,7 @@ mod tests {
         let suite = Suite::parse(suite).unwrap();
         let key = &SEED[..suite.algorithm.secret_bytes()];
         let pin = data_encoding::HEXLOWER.decode(PIN.as_bytes()).unwrap();
+        assert_eq!(suite.hashed_pin("1234").map(|hashed| hashed.0.to_vec()), suite.pin.map(|_| pin.clone()));
         let input = Input { counter, question, pin: &pin, step: 0x0132_d0b6 };
         suite.response(key, &input).unwrap().reveal().to_owned()
     }

@@ -9,11 +9,11 @@ use super::SubjectRow;
 use crate::binding::Transaction;
 use crate::challenge::{Challenge, Method};
 use crate::command::Entered;
-use crate::factor::SecretBytes;
 use crate::factor::device::{SignatureAlgorithm, Verdict};
+use crate::factor::{Factor, SecretBytes, backup_code, codes_sealed_for};
 use crate::ids::{ChallengeId, FactorId, SubjectId, VerificationId};
 use crate::journal::Entry;
-use crate::keys::Digest;
+use crate::keys::{Digest, open};
 use crate::oath::Algorithm;
 use crate::oath::ocra::Suite;
 use crate::time::Timestamp;
@@ -56,9 +56,9 @@ pub enum Act {
     /// Make the subject, or replace the customer's notes about it.
     Put(Option<Vec<(String, String)>>),
     /// Remove it with everything it has.
-    Remove,
-    /// Note a canonical recipient as the person's; by a verification, or because the customer says so. `only_known` does
-    /// nothing when there is no such subject.
+    Remove(Authority),
+    /// Note a canonical recipient as the person's; by a verification, or because the customer says so. One that a
+    /// verification proved stays as it is. `only_known` does nothing when there is no such subject.
     AddRecipient {
         /// The canonical recipient.
         to: String,
@@ -110,6 +110,8 @@ pub enum Act {
     FallBack(VerificationId),
     /// The verification that was begun for the challenge was approved.
     Settle(VerificationId, Method),
+    /// Fetch the proof of a challenge that a device approved.
+    Redeem(Redeem),
 }
 
 /// How a factor should be enrolled.
@@ -178,14 +180,14 @@ pub struct FactorChange {
     pub enabled: Option<bool>,
 }
 
-/// What gives the right to remove a factor.
+/// What gives the right to remove a factor, or a subject with factors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authority {
     /// The key's scope.
     Key,
     /// A challenge that another factor approved.
     Challenge(ChallengeId),
-    /// Neither: enough for one that was never active.
+    /// Neither: enough for one that was never active, and for a subject without others.
     None,
 }
 
@@ -219,6 +221,15 @@ pub struct CheckChallenge {
     pub transaction: Option<Transaction>,
 }
 
+/// A wish for the proof of a challenge that a device approved.
+#[derive(Debug, Clone, Default)]
+pub struct Redeem {
+    /// Must be the session of the start; required when that had one.
+    pub session: Option<String>,
+    /// Must be the transaction of the start; required when that had one.
+    pub transaction: Option<Transaction>,
+}
+
 /// What a device answers.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -236,14 +247,14 @@ impl SubjectCommand {
     /// Whether a decision must see the open challenges.
     #[must_use]
     pub const fn needs_open(&self) -> bool {
-        matches!(self.act, Act::Challenge(_) | Act::Remove)
+        matches!(self.act, Act::Challenge(_) | Act::Remove(_))
     }
 
     /// A challenge it must see beside the one it aims at.
     #[must_use]
     pub const fn also(&self) -> Option<ChallengeId> {
         match &self.act {
-            Act::RemoveFactor(Authority::Challenge(id)) => Some(*id),
+            Act::Remove(Authority::Challenge(id)) | Act::RemoveFactor(Authority::Challenge(id)) => Some(*id),
             Act::Reply(reply) => Some(reply.challenge),
             _ => None,
         }
@@ -295,4 +306,27 @@ pub struct SubjectSnapshot {
     /// The instant it is shown for.
     #[n(5)]
     pub at: Timestamp,
+}
+
+impl SubjectSnapshot {
+    /// A subject that was read, at an instant.
+    #[must_use]
+    pub const fn of(subject: SubjectRow, challenge: Option<Challenge>, at: Timestamp) -> Self {
+        Self { subject, factor: None, challenge, reveal: false, codes: Vec::new(), at }
+    }
+
+    /// The factor it is about.
+    #[must_use]
+    pub fn factor(&self) -> Option<&Factor> {
+        self.subject.factor(self.factor?)
+    }
+
+    /// The backup codes that are shown with it, in the clear; `None` when there are none, or the key is another.
+    #[must_use]
+    pub fn backup_codes(&self, data_key: &[u8; 32]) -> Option<Vec<zeroize::Zeroizing<String>>> {
+        let (row, id) = (&self.subject, self.factor?);
+        let sealed = open(data_key, &codes_sealed_for(&row.tenant, &id), row.data_key.root, &self.codes)?;
+        let plain = zeroize::Zeroizing::new(sealed);
+        Some(plain.as_chunks().0.iter().map(backup_code).collect())
+    }
 }

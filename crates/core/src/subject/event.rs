@@ -92,6 +92,9 @@ pub enum SubjectEvent {
     /// A verification was begun for it.
     #[n(19)]
     ChallengeFellBack(#[n(0)] VerificationId),
+    /// The proof of a push was handed out.
+    #[n(20)]
+    ChallengeRedeemed,
 }
 
 impl SubjectEvent {
@@ -122,6 +125,7 @@ impl SubjectEvent {
             Self::ChallengeEnded(ChallengeStatus::MaxAttempts) => "challenge.failed",
             Self::ChallengeEnded(_) => "challenge.canceled",
             Self::ChallengeFellBack(_) => "challenge.fell_back",
+            Self::ChallengeRedeemed => "challenge.redeemed",
         }
     }
 }

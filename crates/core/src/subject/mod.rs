@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 pub use self::command::{
-    Act, Aim, Authority, CheckChallenge, Enrol, FactorChange, FactorPlan, NewChallenge, Reply,
+    Act, Aim, Authority, CheckChallenge, Enrol, FactorChange, FactorPlan, NewChallenge, Redeem, Reply,
     SubjectCommand, SubjectEffects, SubjectLedger, SubjectName, SubjectSnapshot,
 };
 pub use self::event::SubjectEvent;

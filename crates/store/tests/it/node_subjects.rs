@@ -8,7 +8,7 @@ use countersign_core::ids::ChallengeId;
 use countersign_core::keys::{Keys, Root, RootId, RootState};
 use countersign_core::refusal::Refusal;
 use countersign_core::store::Store as _;
-use countersign_core::subject::{Act, SubjectSnapshot};
+use countersign_core::subject::{Act, Authority, SubjectSnapshot};
 use countersign_core::time::Clock as _;
 use countersign_sim::Requests;
 use countersign_sim::subjects::{backup_list, hotp_of, hotp_token, listed_code, totp, totp_at};
@@ -178,9 +178,9 @@ async fn a_name_changes_hands_within_one_batch() {
     cluster.until_waiting(1).await;
     let steps = [
         mine.subject(mine.named("ben"), Act::Put(None)),
-        mine.subject(mine.named("ben"), Act::Remove),
+        mine.subject(mine.named("ben"), Act::Remove(Authority::Key)),
         mine.enrol("ben", totp()),
-        mine.subject(mine.named("ann"), Act::Remove),
+        mine.subject(mine.named("ann"), Act::Remove(Authority::Key)),
         mine.enrol("ann", totp()),
     ];
     let steps: Vec<_> = steps.into_iter().map(|step| node.submit(step)).collect();

@@ -79,7 +79,7 @@ pub(crate) async fn a_removed_subject_gives_its_name_back(bench: &Bench) {
     let requests = &bench.requests;
     let old = bench.subject(requests.enrol("ann", totp())).await;
     let challenge = asked(bench, "ann").await;
-    bench.subject(requests.subject(requests.named("ann"), Act::Remove)).await;
+    bench.subject(requests.subject(requests.named("ann"), Act::Remove(Authority::Key))).await;
     assert!(seen(bench, requests.named("ann")).await.is_none());
     let tombstone = seen(bench, Aim::Id(old.subject.id)).await.unwrap().subject;
     assert!(tombstone.removed_at.is_some() && tombstone.sealed.is_empty());
@@ -101,7 +101,7 @@ pub(crate) async fn lists_of_subjects_and_challenges_follow_the_cursor(bench: &B
         made.push(bench.subject(requests.enrol(&format!("person{n}"), totp())).await.subject.id);
         bench.clock.advance(SECOND);
     }
-    bench.subject(requests.subject(Aim::Id(made.remove(2)), Act::Remove)).await;
+    bench.subject(requests.subject(Aim::Id(made.remove(2)), Act::Remove(Authority::Key))).await;
     made.reverse();
     let first = bench.store.subjects(tenant, None, 3).await.unwrap();
     let told = |page: &countersign_core::store::SubjectPage| {
@@ -142,10 +142,10 @@ pub(crate) async fn a_foreign_tenant_sees_and_changes_no_subject(bench: &Bench) 
         let attempts = [
             theirs.respond(challenge, &code),
             theirs.subject(Aim::Challenge(challenge), Act::Cancel),
-            theirs.subject(Aim::Id(id), Act::Remove),
+            theirs.subject(Aim::Id(id), Act::Remove(Authority::Key)),
             theirs.subject(Aim::Factor(factor), Act::Unlock),
             theirs.subject(Aim::Factor(factor), Act::RemoveFactor(Authority::Key)),
-            theirs.subject(theirs.named("ann"), Act::Remove),
+            theirs.subject(theirs.named("ann"), Act::Remove(Authority::Key)),
         ];
         // In one batch with the owner's own commands, so that the rows are loaded beside them.
         let put = bench.store.submit(bench.requests.subject(Aim::Factor(factor), Act::Unlock));
@@ -163,7 +163,7 @@ pub(crate) async fn a_foreign_tenant_sees_and_changes_no_subject(bench: &Bench) 
         }
         let own = bench.subject(theirs.enrol("ann", totp())).await;
         assert_ne!(own.subject.id, id, "the same name is another person there");
-        bench.subject(theirs.subject(Aim::Id(own.subject.id), Act::Remove)).await;
+        bench.subject(theirs.subject(Aim::Id(own.subject.id), Act::Remove(Authority::Key))).await;
     }
     assert_eq!(seen(bench, Aim::Id(id)).await.unwrap().subject.factors, mine.subject.factors);
     let granted = bench.answer(bench.requests.respond(challenge, &code)).await;
@@ -184,7 +184,7 @@ pub(crate) async fn an_enrolment_is_told_again_with_its_secret_until_the_subject
     assert_eq!(bench.outcome(list()).await.answer, shown, "codes are told again, too");
     assert!(!shown.subject().unwrap().codes.is_empty());
     let subject = first.answer.subject().unwrap().subject.id;
-    bench.subject(requests.subject(Aim::Id(subject), Act::Remove)).await;
+    bench.subject(requests.subject(Aim::Id(subject), Act::Remove(Authority::Key))).await;
     let late = bench.outcome(enrol()).await;
     assert!(late.replayed);
     assert_eq!(secret_of(bench, late.answer.subject().unwrap()), None, "an erasure reaches it");
@@ -218,7 +218,7 @@ pub(crate) async fn retention_forgets_old_challenges_and_removed_subjects(bench:
     for _ in 0..3 {
         asked(bench, "ann").await;
     }
-    bench.subject(requests.subject(Aim::Id(gone.subject.id), Act::Remove)).await;
+    bench.subject(requests.subject(Aim::Id(gone.subject.id), Act::Remove(Authority::Key))).await;
     bench.clock.advance(keep.verifications);
     assert_eq!(bench.store.retire(keep, 100).await.unwrap(), 0);
     bench.clock.advance(MILLI);

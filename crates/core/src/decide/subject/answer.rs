@@ -2,10 +2,10 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::challenge::{end_alone, ended, find, refuse};
+use super::challenge::{end_alone, find, refuse};
 use super::enrol::put;
 use super::{Changing, Decision, Turn, declined, locked};
-use crate::binding::Binding;
+use crate::binding::{Binding, Transaction};
 use crate::challenge::{ApprovedBy, Challenge, ChallengeStatus, Method};
 use crate::command::{Answer, ProofGrant};
 use crate::factor::device::{Verdict, response_message};
@@ -15,7 +15,7 @@ use crate::keys::{Alphabet, Code, CodeFormat, Digest, normalise};
 use crate::limits;
 use crate::oath::ocra::Suite;
 use crate::refusal::Refusal;
-use crate::subject::{CheckChallenge, Reply, SubjectEvent, SubjectRow};
+use crate::subject::{CheckChallenge, Redeem, Reply, SubjectEvent, SubjectRow, SubjectSnapshot};
 use crate::throttle::Held;
 
 /// How the number of a pushed challenge looks.
@@ -39,24 +39,7 @@ pub(super) fn check_on(
         Ok(candidates) => candidates,
         Err(refusal) => return Ok(refuse(turn, refusal, &row, challenge)),
     };
-    let named = Binding::of(
-        turn.keys,
-        challenge.root,
-        &turn.request.tenant,
-        check.transaction.as_ref(),
-        None,
-        check.session.as_deref(),
-    );
-    let named = named.ok_or(Refusal::RootUnknown)?;
-    let same = |given: &Option<Digest>, kept: &Option<Digest>| match (given, kept) {
-        (None, _) => true,
-        (Some(given), Some(kept)) => given.matches(kept),
-        (Some(_), None) => false,
-    };
-    let claims = Claims {
-        transaction: same(&named.transaction, &challenge.binding.transaction),
-        session: same(&named.session, &challenge.binding.session),
-    };
+    let claims = claims(turn, &challenge, check.transaction.as_ref(), check.session.as_deref())?;
     judge(turn, changing, row, challenge, candidates, claims)
 }
 
@@ -66,11 +49,42 @@ struct Candidate {
     code: Code,
 }
 
-/// What a counted try claimed beside the code.
+/// Which of the things a call named are those of the start.
 #[derive(Clone, Copy)]
 struct Claims {
     transaction: bool,
     session: bool,
+}
+
+fn claims(
+    turn: &Turn<'_>,
+    challenge: &Challenge,
+    transaction: Option<&Transaction>,
+    session: Option<&str>,
+) -> Result<Claims, Refusal> {
+    let tenant = &turn.request.tenant;
+    let named = Binding::of(turn.keys, challenge.root, tenant, transaction, None, session);
+    let named = named.ok_or(Refusal::RootUnknown)?;
+    let same = |given: &Option<Digest>, kept: &Option<Digest>| match (given, kept) {
+        (None, _) => true,
+        (Some(given), Some(kept)) => given.matches(kept),
+        (Some(_), None) => false,
+    };
+    Ok(Claims {
+        transaction: same(&named.transaction, &challenge.binding.transaction),
+        session: same(&named.session, &challenge.binding.session),
+    })
+}
+
+/// What the start had must be named.
+fn all_named(challenge: &Challenge, transaction: bool, session: bool) -> Result<(), Refusal> {
+    if challenge.binding.session.is_some() && !session {
+        return Err(Refusal::SessionMissing);
+    }
+    if challenge.binding.transaction.is_some() && !transaction {
+        return Err(Refusal::TransactionMissing);
+    }
+    Ok(())
 }
 
 /// The factors a code could be of; or all that refuses a check without costing a try.
@@ -80,8 +94,12 @@ fn admit(
     challenge: &Challenge,
     check: &CheckChallenge,
 ) -> Result<Vec<Candidate>, Refusal> {
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Err(refusal);
+    }
+    // Once a message was sent for it, a code is that of the message: it must not cost a try at the factors as well.
+    if challenge.verification.is_some() && check.method.is_none() {
+        return Err(Refusal::VerificationAsked);
     }
     let may = |factor: &&Factor| {
         let method = Method::of(factor.kind());
@@ -101,12 +119,7 @@ fn admit(
     if fitting.is_empty() {
         return Err(Refusal::CodeMalformed);
     }
-    if challenge.binding.session.is_some() && check.session.is_none() {
-        return Err(Refusal::SessionMissing);
-    }
-    if challenge.binding.transaction.is_some() && check.transaction.is_none() {
-        return Err(Refusal::TransactionMissing);
-    }
+    all_named(challenge, check.transaction.is_some(), check.session.is_some())?;
     let helds: Vec<_> = fitting.iter().filter_map(|candidate| candidate.factor.held(turn.now)).collect();
     let free: Vec<_> =
         fitting.into_iter().filter(|candidate| candidate.factor.held(turn.now).is_none()).collect();
@@ -216,7 +229,7 @@ pub(super) fn reply(turn: &Turn<'_>, id: FactorId, reply: &Reply) -> Result<Deci
     if factor.state != FactorState::Active || !challenge.pushed_to.contains(&id) {
         return Err(Refusal::NotFound);
     }
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     let private = challenge.open(&*turn.data_key(&row)?, row.data_key.root).ok_or(Refusal::RootUnknown)?;
@@ -265,7 +278,7 @@ pub(super) fn settle(
     method: Method,
 ) -> Result<Decision, Refusal> {
     let (row, challenge) = find(turn, id)?;
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     if challenge.verification != Some(verification) || !challenge.methods.contains(&method) {
@@ -274,6 +287,46 @@ pub(super) fn settle(
     let changing = Changing::new(turn, &row).of_challenge(id);
     let by = ApprovedBy { method, factor: None, verification: Some(verification) };
     Ok(approve(turn, changing, row, challenge, by))
+}
+
+/// Hands out the proof of a challenge that a device approved, once, to the customer's server: the device never has it.
+pub(super) fn redeem(turn: &Turn<'_>, id: ChallengeId, redeem: &Redeem) -> Result<Decision, Refusal> {
+    let (row, mut challenge) = find(turn, id)?;
+    let pushed = challenge.approved_by.is_some_and(|by| by.method == Method::Push);
+    let lately = challenge.ended_at.is_some_and(|at| turn.now.since(at) < limits::REDEEM_WITHIN);
+    let refusal = match challenge.status_at(turn.keys, turn.now) {
+        ChallengeStatus::Pending => Some(Refusal::StateConflict),
+        ChallengeStatus::Approved if !pushed || challenge.redeemed_at.is_some() => {
+            Some(Refusal::ChallengeAlreadyApproved)
+        }
+        ChallengeStatus::Approved if !lately || challenge.epoch != *turn.keys.epoch() => {
+            Some(Refusal::ChallengeExpired)
+        }
+        ChallengeStatus::Approved => {
+            all_named(&challenge, redeem.transaction.is_some(), redeem.session.is_some()).err()
+        }
+        other => other.refusal(),
+    };
+    if let Some(refusal) = refusal {
+        return Ok(refuse(turn, refusal, &row, challenge));
+    }
+    let claims = claims(turn, &challenge, redeem.transaction.as_ref(), redeem.session.as_deref())?;
+    if !(claims.transaction && claims.session) {
+        return Ok(refuse(turn, Refusal::BindingMismatch, &row, challenge));
+    }
+    challenge.redeemed_at = Some(turn.now);
+    let mut changing = Changing::new(turn, &row).of_challenge(id);
+    changing.note(SubjectEvent::ChallengeRedeemed);
+    let snapshot = SubjectSnapshot::of(row.clone(), Some(challenge.clone()), turn.now);
+    changing.effects.challenges.push(challenge);
+    Ok((changing.write(&row), Answer::Granted(Box::new(snapshot), grant(turn))))
+}
+
+fn grant(turn: &Turn<'_>) -> ProofGrant {
+    ProofGrant {
+        id: ProofId::new(turn.committed_at, turn.request.entropy.ids[0]),
+        issued_at: turn.committed_at,
+    }
 }
 
 /// The one place where a challenge becomes approved.
@@ -299,9 +352,5 @@ fn approve(
     snapshot.factor = by.factor;
     snapshot.challenge = Some(challenge.clone());
     changing.effects.challenges.push(challenge);
-    let grant = ProofGrant {
-        id: ProofId::new(turn.committed_at, turn.request.entropy.ids[0]),
-        issued_at: turn.committed_at,
-    };
-    (changing.write(&row), Answer::Granted(Box::new(snapshot), grant))
+    (changing.write(&row), Answer::Granted(Box::new(snapshot), grant(turn)))
 }

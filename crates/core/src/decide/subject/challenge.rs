@@ -154,6 +154,7 @@ fn new_challenge(
         verification: None,
         spent: false,
         epoch: *turn.keys.epoch(),
+        redeemed_at: None,
     })
 }
 
@@ -195,23 +196,9 @@ pub(super) fn find(turn: &Turn<'_>, id: ChallengeId) -> Result<(SubjectRow, Chal
     Ok((row, challenge))
 }
 
-/// Why nothing can be done with a challenge in an end state; `None` while it is pending.
-pub(super) const fn ended(status: ChallengeStatus) -> Option<Refusal> {
-    match status {
-        ChallengeStatus::Pending => None,
-        ChallengeStatus::Approved => Some(Refusal::ChallengeAlreadyApproved),
-        ChallengeStatus::MaxAttempts => Some(Refusal::ChallengeMaxAttempts),
-        ChallengeStatus::Denied => Some(Refusal::ChallengeDenied),
-        ChallengeStatus::Expired => Some(Refusal::ChallengeExpired),
-        ChallengeStatus::CanceledByCustomer
-        | ChallengeStatus::Superseded
-        | ChallengeStatus::BindingChanged => Some(Refusal::ChallengeCanceled),
-    }
-}
-
 pub(super) fn cancel(turn: &Turn<'_>, id: ChallengeId) -> Result<Decision, Refusal> {
     let (row, challenge) = find(turn, id)?;
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     Ok(end_alone(turn, row, challenge, ChallengeStatus::CanceledByCustomer))
@@ -250,7 +237,7 @@ pub(super) fn fall_back(
     verification: VerificationId,
 ) -> Result<Decision, Refusal> {
     let (row, mut challenge) = find(turn, id)?;
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     challenge.verification = Some(verification);

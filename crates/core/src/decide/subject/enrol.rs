@@ -8,7 +8,7 @@ use crate::command::Entered;
 use crate::factor::device::{SignatureAlgorithm, enrolment_message};
 use crate::factor::{
     BackupCode, Comparison, Factor, FactorFailures, FactorKind, FactorPrivate, FactorState, Matched, Means,
-    SecretBytes, backup_code, backup_code_digest, sealed_for,
+    SecretBytes, backup_code, backup_code_digest, codes_sealed_for, sealed_for,
 };
 use crate::ids::FactorId;
 use crate::keys::{RootId, seal};
@@ -116,12 +116,7 @@ pub(super) fn seal_codes(
     codes: &[[u8; 16]],
 ) -> Option<Vec<u8>> {
     let plain = zeroize::Zeroizing::new(codes.concat());
-    seal(data_key, turn.nonce(2), &codes_sealed_for(row, &id), row.data_key.root, &plain)
-}
-
-/// Where the codes of an answer stand.
-fn codes_sealed_for<'a>(row: &'a SubjectRow, id: &'a FactorId) -> crate::keys::SealedFor<'a> {
-    crate::keys::SealedFor { column: "codes", ..sealed_for(&row.tenant, id) }
+    seal(data_key, turn.nonce(2), &codes_sealed_for(&row.tenant, &id), row.data_key.root, &plain)
 }
 
 pub(super) fn seal_private(

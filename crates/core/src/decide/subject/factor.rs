@@ -119,17 +119,8 @@ pub(super) fn regenerate(turn: &Turn<'_>, id: FactorId, codes: &[[u8; 16]]) -> R
 pub(super) fn remove(turn: &Turn<'_>, id: FactorId, authority: Authority) -> Result<Decision, Refusal> {
     let (mut row, mut factor) = turn.row_with(id)?;
     let mut changing = Changing::new(turn, &row).of_factor(id);
-    match authority {
-        Authority::Key => {}
-        Authority::Challenge(challenge) => {
-            let known = turn.ledger.challenges.get(&challenge);
-            let mut proof = known.filter(|proof| proves(turn, proof, &row, id)).cloned();
-            let proof = proof.as_mut().ok_or(Refusal::RemovalUnproven)?;
-            proof.spent = true;
-            changing.effects.challenges.push(proof.clone());
-        }
-        Authority::None if factor.state == FactorState::Pending => {}
-        Authority::None => return Err(Refusal::RemovalUnproven),
+    if factor.state != FactorState::Pending {
+        changing.effects.challenges.extend(authorise(turn, &row, authority, Some(id))?);
     }
     let kind = factor.kind();
     factor.remove(turn.now);
@@ -140,10 +131,29 @@ pub(super) fn remove(turn: &Turn<'_>, id: FactorId, authority: Authority) -> Res
     Ok(done(changing.write(&row), snapshot))
 }
 
-/// Whether a challenge gives the right to remove the factor `id`: approved by another factor, lately, and not used for
-/// another removal.
-fn proves(turn: &Turn<'_>, challenge: &Challenge, row: &SubjectRow, id: FactorId) -> bool {
-    let by_other = challenge.approved_by.and_then(|by| by.factor).is_some_and(|factor| factor != id);
+/// Whether somebody may remove the factor `id`, or all of them; the challenge that said so is spent with it.
+pub(super) fn authorise(
+    turn: &Turn<'_>,
+    row: &SubjectRow,
+    authority: Authority,
+    id: Option<FactorId>,
+) -> Result<Option<Challenge>, Refusal> {
+    match authority {
+        Authority::Key => Ok(None),
+        Authority::None => Err(Refusal::RemovalUnproven),
+        Authority::Challenge(challenge) => {
+            let known = turn.ledger.challenges.get(&challenge);
+            let proof = known.filter(|proof| proves(turn, proof, row, id)).ok_or(Refusal::RemovalUnproven)?;
+            Ok(Some(Challenge { spent: true, ..proof.clone() }))
+        }
+    }
+}
+
+/// Whether a challenge gives the right to remove the factor `id`, or the subject: approved by a factor (another one), lately,
+/// and not used for another removal.
+fn proves(turn: &Turn<'_>, challenge: &Challenge, row: &SubjectRow, id: Option<FactorId>) -> bool {
+    let by = challenge.approved_by.and_then(|by| by.factor);
+    let by_other = by.is_some() && by != id;
     let lately = challenge.ended_at.is_some_and(|at| turn.now.since(at) < limits::REMOVAL_WITHIN);
     let bare = challenge.binding.transaction.is_none();
     challenge.subject == row.id

@@ -38,7 +38,7 @@ pub fn decide_subject(
     let turn = Turn { request, ledger, now: now.plus(request.clock_ahead), committed_at: now, keys };
     let decided = match (&command.aim, &command.act) {
         (aim, Act::Put(metadata)) => person::put(&turn, aim, metadata.as_deref()),
-        (_, Act::Remove) => person::remove(&turn),
+        (_, Act::Remove(authority)) => person::remove(&turn, *authority),
         (aim, Act::AddRecipient { to, verification, only_known }) => {
             person::add_recipient(&turn, aim, to, *verification, *only_known)
         }
@@ -75,6 +75,7 @@ fn on_challenge(turn: &Turn<'_>, id: ChallengeId, act: &Act) -> Result<Decision,
         Act::Cancel => challenge::cancel(turn, id),
         Act::Expire => challenge::expire(turn, id),
         Act::FallBack(verification) => challenge::fall_back(turn, id, *verification),
+        Act::Redeem(redeem) => answer::redeem(turn, id, redeem),
         Act::Settle(verification, method) => answer::settle(turn, id, *verification, *method),
         _ => Err(Refusal::StateConflict),
     }
@@ -146,14 +147,7 @@ impl Turn<'_> {
     }
 
     fn snapshot(&self, row: &SubjectRow) -> SubjectSnapshot {
-        SubjectSnapshot {
-            subject: row.clone(),
-            factor: None,
-            challenge: None,
-            reveal: false,
-            codes: Vec::new(),
-            at: self.now,
-        }
+        SubjectSnapshot::of(row.clone(), None, self.now)
     }
 }
 

@@ -1,14 +1,16 @@
 //! The subject itself: made, noted about, known by recipients, removed.
 
-use super::{Changing, Decision, Turn, done};
+use super::{Changing, Decision, Turn, done, factor};
 use crate::challenge::ChallengeStatus;
+use crate::factor::{Factor, FactorState};
 use crate::ids::{SubjectId, VerificationId};
 use crate::journal::SubjectPlace;
 use crate::keys::seal;
 use crate::limits;
 use crate::refusal::Refusal;
 use crate::subject::{
-    Aim, KnownRecipient, SubjectEvent, SubjectName, SubjectPrivate, SubjectRow, data_key_place, sealed_for,
+    Aim, Authority, KnownRecipient, SubjectEvent, SubjectName, SubjectPrivate, SubjectRow, data_key_place,
+    sealed_for,
 };
 
 /// A subject that is there, or was made for this command.
@@ -131,7 +133,12 @@ pub(super) fn add_recipient(
     }
     let mut person = Person::of(turn, aim)?;
     let mut changing = person.changing(turn);
-    with_private(turn, &mut person.row, |private| {
+    let changed = with_private(turn, &mut person.row, |private| {
+        let same = |known: &&KnownRecipient| known.to == to;
+        let known = private.recipients.iter().find(same);
+        if known.is_some_and(|known| known.verification.is_some() || verification.is_none()) {
+            return Ok(false);
+        }
         private.recipients.retain(|known| known.to != to);
         if private.recipients.len() >= limits::MAX_KNOWN_RECIPIENTS {
             return Err(Refusal::LimitReached);
@@ -140,8 +147,11 @@ pub(super) fn add_recipient(
         private.recipients.push(known);
         Ok(true)
     })?;
-    changing.note(SubjectEvent::RecipientAdded(verification));
     let snapshot = turn.snapshot(&person.row);
+    if !changed {
+        return Ok(done(crate::subject::SubjectEffects::default(), snapshot));
+    }
+    changing.note(SubjectEvent::RecipientAdded(verification));
     Ok(done(changing.write(&person.row), snapshot))
 }
 
@@ -161,10 +171,15 @@ pub(super) fn remove_recipient(turn: &Turn<'_>, to: &str) -> Result<Decision, Re
     Ok(done(changing.write(&row), snapshot))
 }
 
-/// Removes everything: secrets and the key that opens the rest are gone with the commit.
-pub(super) fn remove(turn: &Turn<'_>) -> Result<Decision, Refusal> {
+/// Removes everything: secrets and the key that opens the rest are gone with the commit. A subject with factors goes only
+/// with the right to remove those: it could be made anew without them.
+pub(super) fn remove(turn: &Turn<'_>, authority: Authority) -> Result<Decision, Refusal> {
     let mut row = turn.row()?;
     let mut changing = Changing::new(turn, &row);
+    let guarded = |factor: &Factor| matches!(factor.state, FactorState::Active | FactorState::Disabled);
+    if row.factors.iter().any(guarded) {
+        changing.effects.challenges.extend(factor::authorise(turn, &row, authority, None)?);
+    }
     changing.note(SubjectEvent::Removed);
     for mut challenge in turn.ledger.challenges.values().cloned() {
         if row.open.contains(&challenge.id)

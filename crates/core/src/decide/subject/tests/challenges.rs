@@ -223,3 +223,16 @@ fn an_idempotency_key_tells_the_same_outcome_again() {
     let kept = world.rows.replays.values().next().unwrap();
     assert!(kept.answer.subject().unwrap().subject.data_key.bytes.is_empty(), "an erasure must reach it");
 }
+
+#[test]
+fn once_a_message_was_sent_a_code_without_a_method_is_that_of_the_message() {
+    let mut world = World::new();
+    world.has_totp("ann");
+    let id = world.ask("ann");
+    let ours = VerificationId::from_bytes([3; 16]);
+    world.submit(Aim::Challenge(id), Act::FallBack(ours));
+    let code = totp_at(world.now, 0);
+    assert_eq!(declined(&world.check(id, &code)), Refusal::VerificationAsked);
+    assert_eq!(world.rows.challenges[&id].checks_used, 0, "it cost nothing");
+    assert!(granted(&world.submit(Aim::Challenge(id), Act::Check(by(Method::Totp, &code)))));
+}

@@ -8,7 +8,7 @@ use crate::factor::device::{SignatureAlgorithm, Verdict, enrolment_message, resp
 use crate::ids::{ChallengeId, FactorId};
 use crate::limits;
 use crate::refusal::Refusal;
-use crate::subject::{Act, Aim, Enrol, FactorPlan, NewChallenge, Reply};
+use crate::subject::{Act, Aim, Enrol, FactorPlan, NewChallenge, Redeem, Reply};
 
 fn pair() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap()
@@ -206,4 +206,61 @@ fn no_more_than_ten_pushes_a_day_go_unanswered() {
     let only_push = NewChallenge { methods: vec![Method::Push], ..world.new_challenge() };
     let refused = world.submit(world.named("ann"), Act::Challenge(Box::new(only_push)));
     assert_eq!(declined(&refused), Refusal::PushRateLimited(world.now.plus(seconds(86_400 - 6000))));
+}
+
+fn redeem(session: Option<&str>, transaction: Option<&Transaction>) -> Act {
+    Act::Redeem(Redeem { session: session.map(str::to_owned), transaction: transaction.cloned() })
+}
+
+#[test]
+fn the_proof_of_a_push_is_fetched_once() {
+    let mut world = World::new();
+    let id = device(&mut world);
+    let challenge = pushed(&mut world, None);
+    let early = world.submit(Aim::Challenge(challenge), redeem(None, None));
+    assert_eq!(declined(&early), Refusal::StateConflict, "nothing was approved yet");
+    world.submit(Aim::Factor(id), approves(id, challenge, &number(&world, challenge)));
+    let requests = [0, 1].map(|_| world.request(Aim::Challenge(challenge), redeem(None, None)));
+    let answers = world.batch(&requests);
+    assert!(granted(&answers[0]), "{:?}", answers[0]);
+    assert_eq!(declined(&answers[1]), Refusal::ChallengeAlreadyApproved);
+    assert_eq!(world.told().last(), Some(&"challenge.redeemed"));
+}
+
+#[test]
+fn the_proof_waits_five_minutes_and_goes_to_whoever_names_the_start() {
+    for (waited, fine) in [(299, true), (300, false)] {
+        let mut world = World::new();
+        let id = device(&mut world);
+        let shown = transfer(125_000, "NORD");
+        let challenge = pushed(&mut world, Some(shown.clone()));
+        let right = number(&world, challenge);
+        world.submit(Aim::Factor(id), answers(id, challenge, Verdict::Approve, &right, Some(&shown)));
+        world.pass(seconds(waited));
+        let changed = transfer(125_001, "NORD");
+        let mut fetch = |transaction| world.submit(Aim::Challenge(challenge), redeem(None, transaction));
+        if fine {
+            assert_eq!(declined(&fetch(None)), Refusal::TransactionMissing);
+            assert_eq!(declined(&fetch(Some(&changed))), Refusal::BindingMismatch);
+            assert!(granted(&fetch(Some(&shown))));
+        } else {
+            assert_eq!(declined(&fetch(Some(&shown))), Refusal::ChallengeExpired);
+        }
+    }
+}
+
+#[test]
+fn a_code_has_its_proof_already_and_a_refused_challenge_has_none() {
+    let mut world = World::new();
+    let id = device(&mut world);
+    world.has_totp("ann");
+    let coded = world.ask("ann");
+    let code = totp_at(world.now, 0);
+    assert!(granted(&world.check(coded, &code)));
+    let fetched = world.submit(Aim::Challenge(coded), redeem(None, None));
+    assert_eq!(declined(&fetched), Refusal::ChallengeAlreadyApproved);
+    let refused = pushed(&mut world, None);
+    world.submit(Aim::Factor(id), answers(id, refused, Verdict::Deny, "", None));
+    let fetched = world.submit(Aim::Challenge(refused), redeem(None, None));
+    assert_eq!(declined(&fetched), Refusal::ChallengeDenied);
 }

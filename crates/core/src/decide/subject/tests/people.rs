@@ -5,7 +5,7 @@ use crate::ids::VerificationId;
 use crate::keys::RootId;
 use crate::limits;
 use crate::refusal::Refusal;
-use crate::subject::{Act, Aim, SubjectPrivate};
+use crate::subject::{Act, Aim, Authority, SubjectPrivate};
 use crate::tenant::Mode;
 
 fn private(world: &World) -> SubjectPrivate {
@@ -38,7 +38,7 @@ fn another_tenant_does_not_see_it() {
     world.tenant.mode = Mode::Test;
     for (aim, act) in [
         (Aim::Id(id), Act::Put(None)),
-        (Aim::Id(id), Act::Remove),
+        (Aim::Id(id), Act::Remove(Authority::Key)),
         (Aim::Factor(factor), Act::Unlock),
         (Aim::Challenge(challenge), Act::Cancel),
         (Aim::Challenge(challenge), Act::Check(super::world::check(&totp_at(world.now, 0)))),
@@ -78,7 +78,7 @@ fn a_removed_subject_leaves_nothing_that_opens_and_its_name_is_free() {
     let mut world = World::new();
     let factor = world.has_totp("ann");
     let challenge = world.ask("ann");
-    world.submit(world.named("ann"), Act::Remove);
+    world.submit(world.named("ann"), Act::Remove(Authority::Key));
     assert_eq!(world.status(challenge), ChallengeStatus::CanceledByCustomer);
     let row = world.rows.subjects[&world.rows.factors[&factor]].clone();
     assert!(
@@ -97,7 +97,7 @@ fn removed_and_made_anew_in_one_batch() {
     let mut world = World::new();
     world.has_totp("ann");
     let (remove, put) = (world.named("ann"), world.named("ann"));
-    let requests = [world.request(remove, Act::Remove), world.request(put, Act::Put(None))];
+    let requests = [world.request(remove, Act::Remove(Authority::Key)), world.request(put, Act::Put(None))];
     let answers = world.batch(&requests);
     assert_ne!(subject(&answers[0]).subject.id, subject(&answers[1]).subject.id);
     assert!(subject(&answers[1]).subject.factors.is_empty());
@@ -116,4 +116,38 @@ fn a_name_is_found_while_roots_rotate() {
     let aim = Aim::Factor(factor);
     let renamed = crate::subject::FactorChange { name: Some(Some("x".to_owned())), enabled: None };
     assert_eq!(declined(&world.submit(aim, Act::Change(renamed))), Refusal::RootUnknown, "it costs nothing");
+}
+
+#[test]
+fn a_subject_with_factors_goes_with_the_right_to_remove_them_only() {
+    let mut world = World::new();
+    world.submit(world.named("ben"), Act::Put(None));
+    assert!(matches!(world.submit(world.named("ben"), Act::Remove(Authority::None)), Answer::Subject(_)));
+    world.has_totp("ann");
+    let refused = world.submit(world.named("ann"), Act::Remove(Authority::None));
+    assert_eq!(declined(&refused), Refusal::RemovalUnproven);
+    let challenge = world.ask("ann");
+    let remove = Act::Remove(Authority::Challenge(challenge));
+    let refused = world.submit(world.named("ann"), remove.clone());
+    assert_eq!(declined(&refused), Refusal::RemovalUnproven, "it is not approved yet");
+    assert!(granted(&world.check(challenge, &totp_at(world.now, 0))));
+    assert!(matches!(world.submit(world.named("ann"), remove), Answer::Subject(_)));
+}
+
+#[test]
+fn a_recipient_that_is_proven_stays_as_it_was_noted_first() {
+    let mut world = World::new();
+    world.submit(world.named("ann"), add("+48600100217", false));
+    let proven = |nth| Act::AddRecipient {
+        to: "+48600100217".to_owned(),
+        verification: Some(VerificationId::from_bytes([nth; 16])),
+        only_known: true,
+    };
+    world.submit(world.named("ann"), proven(1));
+    let entries = world.told().len();
+    for again in [proven(2), add("+48600100217", true)] {
+        world.submit(world.named("ann"), again);
+    }
+    assert_eq!(private(&world).recipients[0].verification, Some(VerificationId::from_bytes([1; 16])));
+    assert_eq!(world.told().len(), entries, "nothing changed, so nothing is told");
 }
