@@ -8,6 +8,7 @@ use crate::factor::FactorKind;
 use crate::ids::{ChallengeId, FactorId, SubjectId, VerificationId};
 use crate::keys::{Digest, Keys, RootId, SealedFor, open};
 use crate::limits;
+use crate::refusal::Refusal;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::verification::{Channel, Purpose, named};
@@ -108,6 +109,21 @@ impl ChallengeStatus {
             Self::Denied => "denied",
             Self::Expired => "expired",
             Self::CanceledByCustomer | Self::Superseded | Self::BindingChanged => "canceled",
+        }
+    }
+
+    /// Why nothing can be done with a challenge that stands here; `None` while it is pending.
+    #[must_use]
+    pub const fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Pending => None,
+            Self::Approved => Some(Refusal::ChallengeAlreadyApproved),
+            Self::MaxAttempts => Some(Refusal::ChallengeMaxAttempts),
+            Self::Denied => Some(Refusal::ChallengeDenied),
+            Self::Expired => Some(Refusal::ChallengeExpired),
+            Self::CanceledByCustomer | Self::Superseded | Self::BindingChanged => {
+                Some(Refusal::ChallengeCanceled)
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 
 use crate::delivery::{Attempt, Delivery, DeliveryState};
-use crate::ids::{DeliveryId, ProofId, RecipientId, RequestId, SubjectId, VerificationId};
+use crate::ids::{ChallengeId, DeliveryId, ProofId, RecipientId, RequestId, SubjectId, VerificationId};
 use crate::journal::{Actor, Entry};
 use crate::keys::{CodeFormat, Digest, Keys, WrappedKey, sha256};
 use crate::ledger::RecipientRow;
@@ -14,7 +14,7 @@ use crate::policy::{Policy, Profile};
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
 use crate::routing::Routes;
-use crate::subject::{SubjectCommand, SubjectSnapshot};
+use crate::subject::{Act, Aim, SubjectCommand, SubjectSnapshot};
 use crate::tenant::Tenant;
 use crate::time::{Entropy, Timestamp};
 use crate::verification::{Channel, Lane, Origin, Private, Purpose, Report, Transaction, Verification};
@@ -233,14 +233,20 @@ impl Request {
         }
     }
 
-    /// Ends a verification from the future when somebody accepts that the clock was set back. `random` is that of the
+    /// Ends what was started in the future when somebody accepts that the clock was set back. `random` is that of the
     /// acceptance; the entry's id only has to differ from others.
     #[must_use]
-    pub fn ending_future(tenant: Tenant, id: VerificationId, random: [u8; 10]) -> Self {
+    pub fn ending_future(tenant: Tenant, started: Started, random: [u8; 10]) -> Self {
         let mut entropy = Entropy { ids: [[0; 10]; 8], nonces: [[0; 12]; 3], data_key: [0; 32] };
-        let mixed = sha256(&[random.as_slice(), id.as_bytes()].concat());
+        let mixed = sha256(&[random.as_slice(), started.as_bytes()].concat());
         entropy.ids[7].copy_from_slice(&mixed.0[..10]);
-        Self::of_system(tenant, entropy, Command::Expire(id))
+        let command = match started {
+            Started::Verification(id) => Command::Expire(id),
+            Started::Challenge(id) => {
+                Command::Subject(Box::new(SubjectCommand { aim: Aim::Challenge(id), act: Act::Expire }))
+            }
+        };
+        Self::of_system(tenant, entropy, command)
     }
 
     /// The id of the recipient this request sees for the first time at `at`, the same when it is decided again.
@@ -309,6 +315,26 @@ pub struct ProofGrant {
     /// `iat`.
     #[n(1)]
     pub issued_at: Timestamp,
+}
+
+/// Something that was started and has an end in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Started {
+    /// A verification.
+    Verification(VerificationId),
+    /// A challenge.
+    Challenge(ChallengeId),
+}
+
+impl Started {
+    /// The sixteen bytes of its id.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        match self {
+            Self::Verification(id) => id.as_bytes(),
+            Self::Challenge(id) => id.as_bytes(),
+        }
+    }
 }
 
 /// The outcome of a command. The edge renders it after the commit, and signs.

@@ -131,6 +131,9 @@ pub enum Event {
     /// What changed about a subject, its factors or its challenges.
     #[n(30)]
     Subject(#[n(0)] SubjectEvent),
+    /// After a restore the store began a new epoch: whatever could have been used since the backup counts as used.
+    #[n(31)]
+    Fenced,
 }
 
 impl Event {
@@ -160,6 +163,7 @@ impl Event {
             Self::SettingWritten(..) => "setting.written",
             Self::SettingRemoved(..) => "setting.removed",
             Self::Subject(event) => event.name(),
+            Self::Fenced => "store.fenced",
         }
     }
 }

@@ -32,7 +32,17 @@ macro_rules! ids_as_text {
         }
     )+ };
 }
-ids_as_text!(RequestId, VerificationId, ProjectId, KeyId, DeliveryId, ProofId);
+ids_as_text!(
+    RequestId,
+    VerificationId,
+    ProjectId,
+    KeyId,
+    DeliveryId,
+    ProofId,
+    SubjectId,
+    FactorId,
+    ChallengeId
+);
 
 /// RFC 3339, UTC, with milliseconds.
 impl Serialize for Text<Timestamp> {

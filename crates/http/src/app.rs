@@ -5,18 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use countersign_core::admission::{Admission, MAX_ADDRESSES, Network};
 use countersign_core::buckets::{Buckets, MAX_VALUES};
-use countersign_core::ids::RequestId;
+use countersign_core::ids::{ChallengeId, ProjectId, RequestId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::Digest;
 use countersign_core::recipient::Country;
-use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest};
+use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest, Project};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 use crate::Services;
 use crate::auth::KeyCache;
 use crate::compat::SettingsCache;
 use crate::compat::twilio::Told;
+use crate::limits;
 use crate::problem::Problem;
 use crate::proof::Signers;
 use crate::quota::Quotas;
@@ -32,6 +35,10 @@ pub(crate) struct Inner {
     pub(crate) quotas: Option<Quotas>,
     pub(crate) settings: SettingsCache,
     pub(crate) told: Told,
+    /// Challenges that something became of, for those who wait.
+    pub(crate) answered: broadcast::Sender<ChallengeId>,
+    /// The projects as devices need them, which have no key to bring theirs.
+    projects: Mutex<Option<(Instant, Arc<Vec<Project>>)>>,
     /// Rate limits of dialects, by bucket and value.
     pub(crate) buckets: Mutex<Buckets<Digest>>,
     live_admission: Mutex<Admission<Tenant>>,
@@ -56,6 +63,8 @@ impl App {
             key_cache: KeyCache::default(),
             settings: SettingsCache::default(),
             told: Told::new(),
+            answered: broadcast::channel(limits::ANSWERS_KEPT).0,
+            projects: Mutex::default(),
             buckets: Mutex::new(Buckets::new(MAX_VALUES)),
             signers,
             live_admission,
@@ -91,6 +100,25 @@ impl App {
         self.admission(tenant.mode).give_back(tenant, Network::of(address), at);
     }
 
+    /// A project, as it was at most a second ago; what this process changed is seen at once.
+    pub(crate) async fn project(&self, id: ProjectId) -> Result<Option<Project>, Problem> {
+        let lock = || self.projects.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fresh = lock()
+            .as_ref()
+            .filter(|(read, _)| read.elapsed() < limits::KEY_AGE)
+            .map(|(_, known)| Arc::clone(known));
+        let projects = match fresh {
+            Some(projects) => projects,
+            None => {
+                let read = Instant::now();
+                let projects = Arc::new(self.services.store.projects().await?);
+                *lock() = Some((read, Arc::clone(&projects)));
+                projects
+            }
+        };
+        Ok(projects.iter().find(|project| project.id == id).cloned())
+    }
+
     fn admission(&self, mode: Mode) -> MutexGuard<'_, Admission<Tenant>> {
         let admission = match mode {
             Mode::Live => &self.live_admission,
@@ -113,6 +141,7 @@ impl App {
         let answer = self.services.store.administer(request).await;
         if !noted_only {
             self.key_cache.forget(project);
+            self.projects.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         }
         Ok(answer?)
     }

@@ -58,6 +58,11 @@ impl Payload {
         Fields::of_body(value, known)
     }
 
+    /// Refuses a body of more bytes than this.
+    pub(crate) fn at_most(self, bytes: usize) -> Result<Self, Problem> {
+        if self.bytes.len() > bytes { Err(Problem::plain(ErrorCode::PayloadTooLarge)) } else { Ok(self) }
+    }
+
     /// What makes this request idempotent, when it came with a key: keyed digests of its scope and of its body.
     pub(crate) fn once(&self, app: &App, member: &Member) -> Option<Once> {
         self.digests(&app.services.keys, member.tenant)

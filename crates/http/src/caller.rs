@@ -72,6 +72,14 @@ impl Caller {
     }
 }
 
+/// How far the clock of a mode of a project is ahead.
+pub(crate) fn clock_ahead(mode: Mode, project: &Project) -> Duration {
+    match mode {
+        Mode::Live => Duration::ZERO,
+        Mode::Test => Duration::from_secs(project.test_clock_ahead),
+    }
+}
+
 /// The problem of a key without a scope.
 pub(crate) fn lacks(scope: Scope) -> Problem {
     Problem::new(ErrorCode::ScopeMissing, format!("The key lacks the scope `{}`.", scope.as_str()))
@@ -120,12 +128,8 @@ impl Member {
         self.tenant.mode == Mode::Live || self.context.simulate_limits
     }
 
-    /// How far the clock of this caller's mode is ahead.
     fn clock_ahead(&self) -> Duration {
-        match self.tenant.mode {
-            Mode::Live => Duration::ZERO,
-            Mode::Test => Duration::from_secs(self.project().test_clock_ahead),
-        }
+        clock_ahead(self.tenant.mode, self.project())
     }
 
     /// The present as this caller's mode has it.

@@ -84,6 +84,12 @@ error_codes! {
         cause "The project does not send to the country of this number.", fix "Allow the country in the project, if you want to serve it.";
     ChannelNotAllowed = 403 "channel_not_allowed", "The channel is not allowed", retry false, CannotSend,
         cause "The project's profile forbids this channel for this purpose.", fix "Use another channel.";
+    SignatureInvalid = 403 "signature_invalid", "The device's signature does not fit", retry false, Ours,
+        cause "What was signed differs from what was sent or shown, or the key is not the one of this device. No try is counted.",
+        fix "Sign the exact bytes of `docs/factors.md` with the device's key.";
+    RemovalUnproven = 403 "removal_unproven", "The removal needs a proof", retry false, Ours,
+        cause "Without the scope `factors:manage`, a factor that was in use goes only on the strength of another one.",
+        fix "Let the person answer a challenge with another factor and name it as `challenge` within 10 minutes (it serves once, and must have no transaction), or use a key with `factors:manage`.";
     ResourceNotFound = 404 "resource_not_found", "No such object", retry false, NoLonger,
         cause "The id is not known in this project and mode, or was removed by retention.",
         fix "Check the id, and that the key has the mode and project that made it.";
@@ -98,6 +104,14 @@ error_codes! {
     VerificationAlreadyApproved = 409 "verification_already_approved", "The verification is already approved", retry false, NoLonger,
         cause "The right code was given before; a verification is approved once.",
         fix "Keep the first answer. Use an `Idempotency-Key`, so that a repeated request gets it again.";
+    FactorRequired = 409 "factor_required", "No factor can answer this", retry false, NoLonger,
+        cause "The subject has no active factor, or no known recipient, of the wanted methods.",
+        fix "Enrol a factor and confirm it with its first code, or allow other methods.";
+    LimitReached = 409 "limit_reached", "There may be no more of them", retry false, Ours,
+        cause "A subject has at most 16 factors and 16 recipients.", fix "Remove one that is no longer used.";
+    ChallengeAlreadyApproved = 409 "challenge_already_approved", "The challenge is already approved", retry false, NoLonger,
+        cause "The right answer was given before, or its proof was fetched; each happens once.",
+        fix "Keep the first answer. Use an `Idempotency-Key`, so that a repeated request gets it again.";
     VerificationExpired = 410 "verification_expired", "The verification has expired", retry false, Expired,
         cause "The lifetime of the code is over.", fix "Start a new verification.";
     VerificationMaxAttempts = 410 "verification_max_attempts", "Too many wrong codes", retry false, NoTriesLeft,
@@ -107,8 +121,17 @@ error_codes! {
         fix "Use the later one, or start a new one.";
     VerificationUndeliverable = 410 "verification_undeliverable", "No message could be delivered", retry false, CannotSend,
         cause "Every provider of the route refused the recipient.", fix "Ask the person for another number or address.";
+    ChallengeExpired = 410 "challenge_expired", "The challenge has expired", retry false, Expired,
+        cause "Its lifetime is over, or a device approved it more than 5 minutes ago.", fix "Begin a new challenge.";
+    ChallengeMaxAttempts = 410 "challenge_max_attempts", "Too many wrong answers", retry false, NoTriesLeft,
+        cause "The challenge ended after its last allowed wrong answer.", fix "Begin a new challenge.";
+    ChallengeCanceled = 410 "challenge_canceled", "The challenge was canceled", retry false, NoLonger,
+        cause "It was canceled, superseded by later ones, or its transaction was changed; `challenge.reason` says which.",
+        fix "Use the later one, or begin a new one.";
+    ChallengeDenied = 410 "challenge_denied", "The person said no", retry false, NoLonger,
+        cause "Somebody refused the challenge on a device.", fix "Treat it as a warning: whoever began it may not be that person.";
     PayloadTooLarge = 413 "payload_too_large", "The body is too large", retry false, Ours,
-        cause "The body is over 64 KiB.", fix "Send less.";
+        cause "The body is over 64 KiB, or over 16 KiB from a device.", fix "Send less.";
     MediaTypeUnsupported = 415 "media_type_unsupported", "The content type is not supported", retry false, Ours,
         cause "The body is neither JSON nor form fields, or it is compressed.",
         fix "Send `Content-Type: application/json`, without `Content-Encoding`.";
@@ -128,6 +151,9 @@ error_codes! {
         fix "Send the values of the start. A changed transaction needs a new verification.";
     IdempotencyKeyReused = 422 "idempotency_key_reused", "The idempotency key was used with another body", retry false, Ours,
         cause "The same `Idempotency-Key` came with another body within 24 hours.", fix "Use a new key for a new request.";
+    FactorLocked = 423 "factor_locked", "The factor is locked", retry true, Wait,
+        cause "Several codes in a row were wrong, by whichever door, so none is checked for a while; after a hundred, none until it is unlocked.",
+        fix "Wait as long as `Retry-After` says; without one, somebody has to look at it and unlock the factor.";
     ApiRateLimited = 429 "api_rate_limited", "The key's quota is used up", retry true, Wait,
         cause "The key made more requests than `server.requests_per_minute_per_key` allows.", fix "Wait as long as `Retry-After` says; `RateLimit` on every answer tells how much is left.";
     RecipientRateLimited = 429 "recipient_rate_limited", "Too many messages to this recipient", retry true, Wait,
@@ -142,6 +168,9 @@ error_codes! {
     ResendTooSoon = 429 "resend_too_soon", "It is too soon to send again", retry true, Wait,
         cause "The wait between two messages of a verification is not over.",
         fix "Wait until `verification.next_resend_at`, or as long as `Retry-After` says.";
+    PushRateLimited = 429 "push_rate_limited", "Too many pushes to this person", retry true, Wait,
+        cause "Devices of this subject were asked 3 times in 10 minutes, or 10 times in 24 hours, without a right answer.",
+        fix "Use another method, or wait as long as `Retry-After` says.";
     InternalError = 500 "internal_error", "Something broke in the server", retry true, Ours,
         cause "A defect. Nothing was changed, or the outcome is not known.",
         fix "Send it again with the same `Idempotency-Key`; report `request_id` if it stays.";

@@ -65,13 +65,7 @@ impl Fields {
     /// A text without control characters, not empty.
     pub(crate) fn line(&mut self, name: &str, most: usize) -> Result<Option<String>, Problem> {
         let Some(text) = self.text(name, most)? else { return Ok(None) };
-        if text.trim().is_empty() {
-            return Err(invalid(self.at(name), "must not be empty"));
-        }
-        if text.chars().any(char::is_control) {
-            return Err(invalid(self.at(name), "must not contain control characters"));
-        }
-        Ok(Some(text))
+        line(text, &self.at(name), most).map(Some)
     }
 
     /// One of a closed list of words.
@@ -149,10 +143,62 @@ impl Fields {
         texts.map(Some).ok_or_else(|| invalid(self.at(name), "must be a list of texts"))
     }
 
+    /// Texts under names of the caller's choice, in their order: at most so many, with names and values of at most so many
+    /// characters.
+    pub(crate) fn pairs(
+        &mut self,
+        name: &str,
+        (most, name_length, value_length): (usize, usize, usize),
+    ) -> Result<Option<Vec<(String, String)>>, Problem> {
+        let Some(inner) = self.free_object(name)? else { return Ok(None) };
+        let mut pairs = Vec::new();
+        for (key, value) in inner.into_members() {
+            if !(1..=name_length).contains(&key.chars().count()) {
+                return Err(invalid(name, &format!("may have names of 1 to {name_length} characters")));
+            }
+            match text(value).filter(|value| value.chars().count() <= value_length) {
+                Some(value) => pairs.push((key, value)),
+                None => {
+                    let why = format!("values must be texts of at most {value_length} characters");
+                    return Err(invalid(name, &why));
+                }
+            }
+        }
+        if pairs.len() > most {
+            return Err(invalid(name, &format!("may have at most {most} names")));
+        }
+        Ok(Some(pairs))
+    }
+
+    /// Whether a field was given, be it as `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(known, _)| known == name)
+    }
+
+    /// The name of a field that was given and not read.
+    pub(crate) fn unread(&self) -> Option<&str> {
+        let given = self.members.iter().find(|(_, value)| *value != Value::Null);
+        given.map(|(name, _)| name.as_str())
+    }
+
     /// All members that are left, in their order.
     pub(crate) fn into_members(self) -> Vec<(String, Value)> {
         self.members
     }
+}
+
+/// A text of at most so many characters, not empty, without control characters.
+pub(crate) fn line(text: String, param: &str, most: usize) -> Result<String, Problem> {
+    if text.chars().count() > most {
+        return Err(invalid(param, &format!("may have at most {most} characters")));
+    }
+    if text.trim().is_empty() {
+        return Err(invalid(param, "must not be empty"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(invalid(param, "must not contain control characters"));
+    }
+    Ok(text)
 }
 
 /// The text a value is.

@@ -9,11 +9,14 @@ mod app;
 mod auth;
 mod body;
 mod caller;
+mod challenges;
 mod checks;
 mod compat;
+mod devices;
 mod docs_page;
 mod end_user;
 mod error_code;
+mod factors;
 mod fields;
 mod health;
 mod jwks;
@@ -28,6 +31,7 @@ mod projects;
 mod proof;
 mod quota;
 mod store_clock;
+mod subjects;
 mod test_mode;
 mod value;
 mod verifications;
@@ -37,7 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put as put_method};
 use countersign_core::keys::{Code, Keys};
 use countersign_core::quota::Quota;
 use countersign_core::routing::Routes;
@@ -79,6 +83,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// The base URL of this server, for links that others follow.
+    fn base(&self) -> &str {
+        self.public_url.as_deref().unwrap_or(&self.issuer)
+    }
+
     fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -121,6 +130,7 @@ fn table() -> Vec<Endpoint> {
         (outbox::CLEAR, delete(outbox::clear)),
         (clock::DOC, post(clock::handle)),
     ];
+    calls.extend(persons());
     calls.extend(administration());
     calls.extend([
         (jwks::LIVE, get(jwks::live)),
@@ -131,6 +141,39 @@ fn table() -> Vec<Endpoint> {
         (docs_page::PAGE, get(docs_page::page)),
     ]);
     calls
+}
+
+/// Calls about subjects, their factors and challenges, and those of devices.
+fn persons() -> Vec<Endpoint> {
+    use challenges::{cancel, fallback, redeem, respond};
+    use factors::{activate, change, enrol, regenerate, resync, unlock};
+    use subjects::{put, recipients};
+    vec![
+        (put::DOC, put_method(put::handle)),
+        (subjects::show::DOC, get(subjects::show::handle)),
+        (subjects::remove::DOC, delete(subjects::remove::handle)),
+        (subjects::list::DOC, get(subjects::list::handle)),
+        (recipients::ADD, post(recipients::add)),
+        (recipients::REMOVE, delete(recipients::remove)),
+        (enrol::DOC, post(enrol::handle)),
+        (activate::DOC, post(activate::handle)),
+        (factors::show::DOC, get(factors::show::handle)),
+        (change::DOC, patch(change::handle)),
+        (factors::remove::DOC, delete(factors::remove::handle)),
+        (resync::DOC, post(resync::handle)),
+        (unlock::DOC, post(unlock::handle)),
+        (regenerate::DOC, post(regenerate::handle)),
+        (challenges::create::DOC, post(challenges::create::handle)),
+        (challenges::check::DOC, post(challenges::check::handle)),
+        (fallback::DOC, post(fallback::handle)),
+        (cancel::DOC, post(cancel::handle)),
+        (redeem::DOC, post(redeem::handle)),
+        (challenges::show::DOC, get(challenges::show::handle)),
+        (challenges::list::DOC, get(challenges::list::handle)),
+        (devices::enrol::DOC, post(devices::enrol::handle)),
+        (devices::poll::DOC, post(devices::poll::handle)),
+        (respond::DOC, post(respond::handle)),
+    ]
 }
 
 /// The calls that operators make, over the network with a key or over the owner-only socket without.

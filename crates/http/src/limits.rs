@@ -16,10 +16,20 @@ pub(crate) const MAX_TEXT: usize = 500;
 pub(crate) const MAX_LOCALE: usize = 35;
 /// Rows of a list when the caller does not say, and at most.
 pub(crate) const LIST: (usize, usize) = (20, 100);
-/// Longest wait for a test message.
-pub(crate) const MAX_OUTBOX_WAIT: Duration = Duration::from_secs(30);
-/// How often a wait for a test message looks for those that another node sent.
-pub(crate) const OUTBOX_LOOK: Duration = Duration::from_millis(500);
+/// Longest wait for a test message, or for the answer to a challenge.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
+/// How often such a wait looks for what happened at another node.
+pub(crate) const LOOK: Duration = Duration::from_millis(500);
+/// Bytes of a request of a device.
+pub(crate) const MAX_DEVICE_BODY: usize = 16 * 1024;
+/// Characters of a factor's name, account and serial number, and of a PIN.
+pub(crate) const MAX_FACTOR_TEXT: usize = 80;
+/// Characters of the message a device shows.
+pub(crate) const MAX_MESSAGE: usize = 200;
+/// `details` of a challenge: how many, and the characters of a name and of a value.
+pub(crate) const MAX_DETAILS: (usize, usize, usize) = (10, 40, 200);
+/// Answers to challenges that somebody who waits may be behind with.
+pub(crate) const ANSWERS_KEPT: usize = 256;
 /// Deliveries the test outbox looks at.
 pub(crate) const MAX_OUTBOX: usize = 100;
 /// How old an API key in memory may be before it is read again.

@@ -1,6 +1,7 @@
 //! The outermost layer: an id for every request, one log line with the route's pattern, problems rendered, headers.
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -28,6 +29,14 @@ impl Context {
     pub(crate) fn of(extensions: &Extensions, app: &App) -> Self {
         let made = || Self { request_id: app.request_id(), simulate_limits: false };
         extensions.get::<Self>().copied().unwrap_or_else(made)
+    }
+}
+
+impl FromRequestParts<App> for Context {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.extensions, app))
     }
 }
 

@@ -13,6 +13,7 @@ use http_body_util::Full;
 use serde::Serialize;
 
 use crate::answer::{REPLAYED, Text, json_bytes};
+use crate::challenges::view::ChallengeView;
 use crate::error_code::ErrorCode;
 use crate::verifications::view::VerificationView;
 
@@ -28,6 +29,7 @@ pub(crate) struct Problem {
     /// Seconds after which the same call may succeed.
     pub(crate) retry_after: Option<u64>,
     pub(crate) verification: Option<Box<VerificationView>>,
+    pub(crate) challenge: Option<Box<ChallengeView>>,
     /// The language the person of this verification speaks.
     pub(crate) locale: Option<String>,
     /// Whether this is an earlier outcome told again.
@@ -48,6 +50,7 @@ struct Document<'a> {
     request_id: Text<RequestId>,
     end_user_message: EndUserMessage,
     verification: Option<&'a VerificationView>,
+    challenge: Option<&'a ChallengeView>,
 }
 
 #[derive(Serialize)]
@@ -65,6 +68,7 @@ impl Problem {
             param: None,
             retry_after,
             verification: None,
+            challenge: None,
             locale: None,
             replayed: false,
         }
@@ -110,6 +114,22 @@ impl Problem {
             Refusal::RecipientInvalid => Self::plain(Code::RecipientInvalid).param("to"),
             Refusal::IdempotencyKeyReused => Self::plain(Code::IdempotencyKeyReused),
             Refusal::StateConflict => Self::plain(Code::StateConflict),
+            Refusal::FactorLocked(Some(until)) => Self::plain(Code::FactorLocked).until(until, now),
+            Refusal::FactorLocked(None) => Self::plain(Code::FactorLocked),
+            Refusal::FactorRequired => Self::plain(Code::FactorRequired),
+            Refusal::LimitReached => Self::plain(Code::LimitReached),
+            Refusal::ChallengeAlreadyApproved => Self::plain(Code::ChallengeAlreadyApproved),
+            Refusal::ChallengeExpired => Self::plain(Code::ChallengeExpired),
+            Refusal::ChallengeMaxAttempts => Self::plain(Code::ChallengeMaxAttempts),
+            Refusal::ChallengeCanceled => Self::plain(Code::ChallengeCanceled),
+            Refusal::ChallengeDenied => Self::plain(Code::ChallengeDenied),
+            Refusal::PushRateLimited(until) => Self::plain(Code::PushRateLimited).until(until, now),
+            Refusal::SignatureInvalid => Self::plain(Code::SignatureInvalid).param("signature"),
+            Refusal::RemovalUnproven => Self::plain(Code::RemovalUnproven),
+            Refusal::VerificationAsked => {
+                let detail = "A message was sent for the challenge: name the `method` the code is of.";
+                Self::new(Code::ParameterMissing, detail).param("method")
+            }
             Refusal::RootUnknown => Self::new(
                 Code::StorageUnavailable,
                 "This node does not hold the root key this needs. Nothing was changed.",
@@ -137,6 +157,7 @@ impl Problem {
             request_id: Text(request),
             end_user_message: EndUserMessage { locale, text },
             verification: self.verification.as_deref(),
+            challenge: self.challenge.as_deref(),
         });
         let mut response = Response::new(axum::body::Body::new(Full::from(body)));
         *response.status_mut() = axum::http::StatusCode::from_u16(self.code.status())
@@ -158,9 +179,7 @@ impl Problem {
 }
 
 fn missing_binding(param: &'static str) -> Problem {
-    let detail = format!(
-        "The verification was started with a `{param}`, so a check must name it. No try was counted."
-    );
+    let detail = format!("It was started with a `{param}`, so this call must name it. No try was counted.");
     Problem::new(ErrorCode::ParameterMissing, detail).param(param)
 }
 
@@ -221,8 +240,7 @@ mod tests {
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
-        let wanted =
-            "type title status detail instance code param retryable request_id end_user_message verification";
+        let wanted = "type title status detail instance code param retryable request_id end_user_message verification challenge";
         assert_eq!(names.join(" "), wanted);
         assert_eq!(body["param"], "session");
         assert_eq!(body["end_user_message"]["locale"], "pl");

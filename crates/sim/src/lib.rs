@@ -5,6 +5,7 @@ pub mod clock;
 pub mod entropy;
 pub mod requests;
 pub mod simulator;
+pub mod subjects;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;

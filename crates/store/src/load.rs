@@ -1,11 +1,13 @@
 //! Gathers the rows a batch of commands stands on. The same for every engine that reads row by row.
 
 use countersign_core::batch::Loaded;
+use countersign_core::challenge::Challenge;
 use countersign_core::command::{Command, Needs, Recorded, Request, Root};
 use countersign_core::delivery::Delivery;
-use countersign_core::ids::{DeliveryId, RecipientId, VerificationId};
+use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, RecipientId, SubjectId, VerificationId};
 use countersign_core::keys::Digest;
 use countersign_core::ledger::RecipientRow;
+use countersign_core::subject::{Aim, SubjectCommand, SubjectRow};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::Timestamp;
 use countersign_core::verification::Verification;
@@ -29,6 +31,14 @@ pub(crate) trait Rows {
     /// The verification whose code a delivery carries.
     fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Self::Error>;
     fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Self::Error>;
+    fn subject_by_index(
+        &mut self,
+        tenant: &Tenant,
+        digest: &Digest,
+    ) -> Result<Option<SubjectId>, Self::Error>;
+    fn subject_of_factor(&mut self, tenant: &Tenant, id: FactorId) -> Result<Option<SubjectId>, Self::Error>;
+    fn subject(&mut self, tenant: &Tenant, id: SubjectId) -> Result<Option<SubjectRow>, Self::Error>;
+    fn challenge(&mut self, tenant: &Tenant, id: ChallengeId) -> Result<Option<Challenge>, Self::Error>;
 }
 
 /// Loads what `batch` needs, each row once.
@@ -47,6 +57,7 @@ struct Loading<'a, R> {
 
 impl<R: Rows> Loading<'_, R> {
     fn request(&mut self, request: &Request) -> Result<(), R::Error> {
+        let tenant = &request.tenant;
         if let Some(once) = request.once
             && !self.loaded.replays.contains_key(&once.key)
             && let Some(recorded) = self.rows.replay(&once.key)?
@@ -54,9 +65,11 @@ impl<R: Rows> Loading<'_, R> {
             if let Some(recipient) = recorded.recipient {
                 self.recipient(recipient)?;
             }
+            if let Some(subject) = recorded.subject {
+                self.subject(tenant, subject)?;
+            }
             self.loaded.replays.insert(once.key, recorded);
         }
-        let tenant = &request.tenant;
         match request.root() {
             Root::Recipient(index) => {
                 for digest in &index.folded {
@@ -77,8 +90,76 @@ impl<R: Rows> Loading<'_, R> {
                     self.verification(tenant, verification, true)?;
                 }
             }
+            Root::Subject(command) => self.subject_command(tenant, command)?,
         }
         Ok(())
+    }
+
+    fn subject_command(&mut self, tenant: &Tenant, command: &SubjectCommand) -> Result<(), R::Error> {
+        let id = self.aimed(tenant, &command.aim)?;
+        if let Some(id) = id {
+            self.subject(tenant, id)?;
+        }
+        if let Some(also) = command.also() {
+            self.challenge(tenant, also)?;
+        }
+        if command.needs_open() {
+            let ledger = id.and_then(|id| self.loaded.subjects.ledgers.get(&id));
+            let row = ledger.and_then(|ledger| ledger.subject.as_ref());
+            for open in row.map(|row| row.open.clone()).unwrap_or_default() {
+                self.challenge(tenant, open)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The subject that is meant, with what leads to it.
+    fn aimed(&mut self, tenant: &Tenant, aim: &Aim) -> Result<Option<SubjectId>, R::Error> {
+        match aim {
+            Aim::Name(name) => {
+                for digest in &name.index {
+                    let key = (*tenant, *digest);
+                    if !self.loaded.subjects.indexes.contains_key(&key)
+                        && let Some(id) = self.rows.subject_by_index(tenant, digest)?
+                    {
+                        self.loaded.subjects.indexes.insert(key, id);
+                    }
+                }
+                let known = |digest: &Digest| self.loaded.subjects.indexes.get(&(*tenant, *digest)).copied();
+                Ok(name.index.iter().find_map(known))
+            }
+            Aim::Id(id) => Ok(Some(*id)),
+            Aim::Factor(id) => {
+                if !self.loaded.subjects.factors.contains_key(id)
+                    && let Some(subject) = self.rows.subject_of_factor(tenant, *id)?
+                {
+                    self.loaded.subjects.factors.insert(*id, subject);
+                }
+                Ok(self.loaded.subjects.factors.get(id).copied())
+            }
+            Aim::Challenge(id) => self.challenge(tenant, *id),
+        }
+    }
+
+    fn subject(&mut self, tenant: &Tenant, id: SubjectId) -> Result<(), R::Error> {
+        let ledger = self.loaded.subjects.ledgers.entry(id).or_default();
+        if ledger.subject.is_none() {
+            ledger.subject = self.rows.subject(tenant, id)?;
+        }
+        Ok(())
+    }
+
+    /// A challenge with its subject; answers whom it asks.
+    fn challenge(&mut self, tenant: &Tenant, id: ChallengeId) -> Result<Option<SubjectId>, R::Error> {
+        if let Some(subject) = self.loaded.subjects.challenges.get(&id) {
+            return Ok(Some(*subject));
+        }
+        let Some(challenge) = self.rows.challenge(tenant, id)? else { return Ok(None) };
+        let subject = challenge.subject;
+        self.subject(tenant, subject)?;
+        self.loaded.subjects.challenges.insert(id, subject);
+        self.loaded.subjects.ledgers.entry(subject).or_default().challenges.insert(id, challenge);
+        Ok(Some(subject))
     }
 
     fn index(&mut self, tenant: &Tenant, digest: &Digest) -> Result<(), R::Error> {

@@ -1,29 +1,36 @@
 //! The reference engine: the rows in maps, one command a batch. For simulation and as the yardstick of the others.
 
+mod rows;
+mod subjects;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
-use countersign_core::command::{Job, RecipientIndex, Recorded, Request};
+use countersign_core::command::{Job, RecipientIndex, Recorded, Request, Started};
 use countersign_core::delivery::Delivery;
-use countersign_core::ids::{DeliveryId, KeyId, ProjectId, RecipientId, VerificationId};
+use countersign_core::ids::{
+    ChallengeId, DeliveryId, FactorId, KeyId, ProjectId, RecipientId, SubjectId, VerificationId,
+};
 use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::{Digest, Keys};
 use countersign_core::ledger::RecipientRow;
 use countersign_core::limits;
 use countersign_core::setting::{Setting, SettingKey, SettingKind};
 use countersign_core::store::{
-    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
-    Unavailable,
+    ChallengePage, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
+    Shown, Store, SubjectPage, SubjectShown, Unavailable,
 };
+use countersign_core::subject::Aim;
 use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Found, Project};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
 use countersign_core::verification::{Status, Verification};
 
 use crate::HandOver;
-use crate::load::{Rows, load};
+use crate::load::load;
+use subjects::Subjects;
 
 #[derive(Default)]
 struct Tables {
@@ -38,42 +45,7 @@ struct Tables {
     journal: Vec<Entry>,
     once: BTreeMap<Digest, Recorded>,
     settings: BTreeMap<SettingKey, Setting>,
-}
-
-impl Rows for &Tables {
-    type Error = std::convert::Infallible;
-
-    fn replay(&mut self, key: &Digest) -> Result<Option<Recorded>, Self::Error> {
-        Ok(self.once.get(key).cloned())
-    }
-
-    fn recipient_by_index(
-        &mut self,
-        tenant: &Tenant,
-        digest: &Digest,
-    ) -> Result<Option<RecipientId>, Self::Error> {
-        Ok(self.indexes.get(&(*tenant, *digest)).copied())
-    }
-
-    fn recipient(&mut self, id: RecipientId) -> Result<Option<RecipientRow>, Self::Error> {
-        Ok(self.recipients.get(&id).cloned())
-    }
-
-    fn verification(
-        &mut self,
-        tenant: &Tenant,
-        id: VerificationId,
-    ) -> Result<Option<Verification>, Self::Error> {
-        Ok(self.verifications.get(&(*tenant, id)).cloned())
-    }
-
-    fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Self::Error> {
-        Ok(self.deliveries.get(&(*tenant, id)).map(|delivery| delivery.verification))
-    }
-
-    fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Self::Error> {
-        Ok(self.deliveries.values().filter(|delivery| delivery.verification == id).cloned().collect())
-    }
+    subjects: Subjects,
 }
 
 /// The reference engine. Nothing survives it.
@@ -140,6 +112,7 @@ impl Tables {
         for (id, (row, _)) in changes.deliveries {
             self.deliveries.insert((row.tenant, id), row);
         }
+        self.subjects.apply(changes.subjects);
         self.journal.extend(changes.journal);
         self.once.extend(changes.once);
         changes.jobs
@@ -213,10 +186,11 @@ impl Tables {
     ) -> Option<Duration> {
         let ClockWentBack { by } = next_instant(self.last, clock).err()?;
         let later = |row: &&Verification| row.status == Status::Pending && row.id.created_at() > clock;
-        let later: Vec<_> =
-            self.verifications.values().filter(later).map(|row| (row.tenant, row.id)).collect();
-        for (tenant, id) in later {
-            let _ = self.decide(&Request::ending_future(tenant, id, random), clock, keys);
+        let later = self.verifications.values().filter(later);
+        let mut later: Vec<_> = later.map(|row| (row.tenant, Started::Verification(row.id))).collect();
+        later.extend(self.subjects.pending_after(clock));
+        for (tenant, started) in later {
+            let _ = self.decide(&Request::ending_future(tenant, started, random), clock, keys);
         }
         let event = Event::ClockAccepted(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
         self.journal.push(Entry::of_store(event, actor, clock, random));
@@ -239,7 +213,7 @@ impl Tables {
         let bound = now.minus(keep.verifications);
         self.verifications.retain(|(_, id), _| goes(id.created_at() < bound, &mut verifications));
         self.deliveries.retain(|(_, id), _| goes(id.created_at() < bound, &mut deliveries));
-        gone
+        gone + self.subjects.retire(bound, now.minus(keep.journal), most)
     }
 
     /// The present as the tenant sees it.
@@ -351,6 +325,28 @@ impl Store for MemoryStore {
                 tables.settings.values().filter(|row| (row.key.tenant, row.key.kind) == (tenant, kind));
             of_kind.cloned().collect()
         })
+    }
+
+    fn subject(&self, tenant: Tenant, aim: Aim) -> Pending<'_, Option<SubjectShown>> {
+        self.with(move |tables, _| tables.subjects.shown(tenant, &aim))
+    }
+
+    fn subjects(&self, tenant: Tenant, before: Option<SubjectId>, limit: usize) -> Pending<'_, SubjectPage> {
+        self.with(move |tables, _| tables.subjects.page(tenant, before, limit))
+    }
+
+    fn challenges(
+        &self,
+        tenant: Tenant,
+        of: Option<SubjectId>,
+        before: Option<ChallengeId>,
+        limit: usize,
+    ) -> Pending<'_, ChallengePage> {
+        self.with(move |tables, _| tables.subjects.challenges(tenant, of, before, limit))
+    }
+
+    fn tenant_of_factor(&self, id: FactorId) -> Pending<'_, Option<Tenant>> {
+        self.with(move |tables, _| tables.subjects.factors.get(&id).map(|(tenant, _)| *tenant))
     }
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {

@@ -7,7 +7,7 @@ mod resend;
 mod sent;
 mod subject;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use subject::decide_subject;
 

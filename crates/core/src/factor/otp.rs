@@ -87,8 +87,15 @@ impl Factor {
             Means::BackupCodes { codes, root } => {
                 let digest = backup_code_digest(with.keys, *root, with.tenant, &self.id, code.reveal())?;
                 let unused = codes.iter().enumerate().filter(|(_, known)| known.used_at.is_none());
-                let matching = unused.filter(|(_, known)| known.digest.matches(&digest));
-                matching.map(|(place, _)| place).last().map(Matched::Listed)
+                // All of them are looked at, whichever it is.
+                let found =
+                    unused.fold(
+                        None,
+                        |found, (place, known)| {
+                            if known.digest.matches(&digest) { Some(place) } else { found }
+                        },
+                    );
+                found.map(Matched::Listed)
             }
             Means::Hotp { resync: true, .. } | Means::Push { .. } => None,
         }

@@ -104,6 +104,8 @@ pub enum Act {
     Reply(Reply),
     /// Call a challenge off.
     Cancel,
+    /// Write down that its time ran out.
+    Expire,
     /// A verification was begun for the challenge.
     FallBack(VerificationId),
     /// The verification that was begun for the challenge was approved.

@@ -125,6 +125,7 @@ fn sqlite_problem(database: &Path, failure: &sqlite::Failure) -> Problem {
         }
         sqlite::Failure::TooOld(_) => "build countersign with its bundled SQLite",
         sqlite::Failure::Corrupt(_) => "restore the store from a backup",
+        sqlite::Failure::Missing => "name the file of the store",
         sqlite::Failure::ClockWentBack(_) => {
             "set the clock right, or accept what it shows with `countersign clock accept`"
         }

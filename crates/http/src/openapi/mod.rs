@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the operations that stand beside their handlers in the route table.
 
+mod person_schemas;
 mod schemas;
 
 use serde_json::{Map, Value, json};
@@ -11,6 +12,8 @@ use crate::error_code::ErrorCode;
 pub(crate) enum Method {
     Get,
     Post,
+    Put,
+    Patch,
     Delete,
 }
 
@@ -19,6 +22,8 @@ impl Method {
         match self {
             Self::Get => "get",
             Self::Post => "post",
+            Self::Put => "put",
+            Self::Patch => "patch",
             Self::Delete => "delete",
         }
     }
@@ -79,7 +84,7 @@ impl Operation {
             ]);
             codes.extend([Code::ParameterInvalid, Code::ParameterUnknown]);
         }
-        if self.method == Method::Post {
+        if self.method == Method::Post || self.body.is_some() {
             codes.extend([Code::ParameterMissing, Code::BodyMalformed, Code::RequestTimeout]);
             codes.extend([Code::PayloadTooLarge, Code::MediaTypeUnsupported]);
         }
@@ -91,6 +96,10 @@ impl Operation {
         ErrorCode::ALL.iter().copied().filter(wanted).collect()
     }
 }
+
+/// Bodies whose fields may all be left out, and so may the body.
+const OPTIONAL_BODIES: [&str; 5] =
+    ["VerificationResend", "SubjectPut", "FactorUpdate", "ChallengeRedeem", "RecipientRemove"];
 
 /// The document as pretty JSON.
 pub(crate) fn document(operations: &[Operation]) -> String {
@@ -142,7 +151,7 @@ fn describe(operation: &Operation) -> Value {
         let example: Value = serde_json::from_str(example).unwrap_or_default();
         let content = json!({ "schema": reference(schema), "example": example });
         described["requestBody"] = json!({
-            "required": schema != "VerificationResend",
+            "required": !OPTIONAL_BODIES.contains(&schema),
             "content": { "application/json": content, "application/x-www-form-urlencoded": content },
         });
     }

@@ -39,42 +39,43 @@ pub(super) fn all() -> Map<String, Value> {
     ] {
         add(list, list_of(item));
     }
+    super::person_schemas::add_all(&mut schemas);
     schemas
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn optional(schema: &str) -> Value {
+pub(super) fn optional(schema: &str) -> Value {
     json!({ "type": [schema, "null"] })
 }
 
-fn integer() -> Value {
+pub(super) fn integer() -> Value {
     json!({ "type": "integer" })
 }
 
-fn boolean() -> Value {
+pub(super) fn boolean() -> Value {
     json!({ "type": "boolean" })
 }
 
-fn instant() -> Value {
+pub(super) fn instant() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
-fn optional_instant() -> Value {
+pub(super) fn optional_instant() -> Value {
     json!({ "type": ["string", "null"], "format": "date-time" })
 }
 
-fn texts() -> Value {
+pub(super) fn texts() -> Value {
     json!({ "type": "array", "items": { "type": "string" } })
 }
 
-fn words(words: &[&str]) -> Value {
+pub(super) fn words(words: &[&str]) -> Value {
     json!({ "type": "string", "enum": words })
 }
 
-fn reference(schema: &str) -> Value {
+pub(super) fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 
@@ -82,25 +83,25 @@ fn channel() -> Value {
     words(&["auto", "sms", "voice", "whatsapp", "email", "self"])
 }
 
-fn purpose() -> Value {
+pub(super) fn purpose() -> Value {
     words(&["authentication", "address_validation", "recovery", "transaction"])
 }
 
 /// A body: nothing but these fields.
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     let mut schema = json!({ "type": "object", "required": required, "additionalProperties": false });
     schema["properties"] = properties;
     schema
 }
 
 /// An answer: these fields, always present; later versions may add others.
-fn answer(properties: &Value) -> Value {
+pub(super) fn answer(properties: &Value) -> Value {
     let names: Vec<_> =
         properties.as_object().map(|fields| fields.keys().cloned().collect()).unwrap_or_default();
     json!({ "type": "object", "required": names, "properties": properties })
 }
 
-fn list_of(item: &str) -> Value {
+pub(super) fn list_of(item: &str) -> Value {
     answer(&json!({
         "object": { "const": "list" },
         "data": { "type": "array", "items": reference(item) },
@@ -131,8 +132,9 @@ fn check_fields() -> Value {
 
 fn check_create() -> Value {
     let mut fields = check_fields();
-    fields["to"] = text();
-    object(&["to", "purpose", "code"], fields)
+    fields["to"] =
+        json!({ "type": "string", "description": "Without it, a code of a factor of `subject` is checked" });
+    object(&["code"], fields)
 }
 
 fn verification_create() -> Value {
@@ -246,6 +248,7 @@ fn problem() -> Value {
         "param": optional("string"), "retryable": boolean(), "request_id": text(),
         "end_user_message": answer(&json!({ "locale": text(), "text": text() })),
         "verification": { "oneOf": [reference("Verification"), { "type": "null" }] },
+        "challenge": { "oneOf": [reference("Challenge"), { "type": "null" }] },
     }))
 }
 
@@ -256,7 +259,7 @@ pub(super) fn problem_example(code: ErrorCode) -> Value {
         "type": format!("/docs#{}", code.as_str()), "title": code.title(), "status": code.status(), "detail": code.cause(),
         "instance": "urn:countersign:req_01m83n1fqkeat9ryjx42vfks43", "code": code.as_str(), "param": null,
         "retryable": code.retryable(), "request_id": "req_01m83n1fqkeat9ryjx42vfks43",
-        "end_user_message": { "locale": locale, "text": words }, "verification": null,
+        "end_user_message": { "locale": locale, "text": words }, "verification": null, "challenge": null,
     })
 }
 
@@ -285,7 +288,7 @@ pub(super) fn example(schema: &str, status: u16) -> Value {
             json!({ "object": "test_clock", "livemode": false, "now": "2026-01-31T12:15:00.000Z", "ahead": 900 })
         }
         "Health" => json!({ "status": "ok" }),
-        _ => json!({}),
+        other => super::person_schemas::example(other, status).unwrap_or_else(|| json!({})),
     }
 }
 

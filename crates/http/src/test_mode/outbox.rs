@@ -79,7 +79,7 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri, caller: Caller) -> Re
     member.test_only()?;
     let query = Query::of(&uri, &["to", "wait"])?;
     let index = query.recipient()?.map(|to| RecipientIndex::of(&app.services.keys, &member.tenant, &to));
-    let wait = query.number("wait", 0, limits::MAX_OUTBOX_WAIT.as_secs())?.unwrap_or(0);
+    let wait = query.number("wait", 0, limits::MAX_WAIT.as_secs())?.unwrap_or(0);
     let deadline = Instant::now() + Duration::from_secs(wait);
     loop {
         // Listening begins before the look, so that nothing arrives in between unheard.
@@ -90,7 +90,7 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri, caller: Caller) -> Re
             return Ok(json(StatusCode::OK, &ListView::new(messages, None)));
         }
         // A message that another node sent is heard of by nobody here, so look again by and by.
-        let look = deadline.min(Instant::now() + limits::OUTBOX_LOOK);
+        let look = deadline.min(Instant::now() + limits::LOOK);
         let _ = tokio::time::timeout_at(look, arrival).await;
     }
 }

@@ -12,7 +12,7 @@ use countersign_core::limits as rules;
 use countersign_core::policy::Policy;
 use countersign_core::recipient::Recipient;
 use countersign_core::tenancy::{KeyKind, Scope};
-use countersign_core::verification::{Channel, Lane, Private, Purpose};
+use countersign_core::verification::{Channel, Lane, Private, Purpose, Transaction};
 
 use super::{channel, purpose, recipient, submit, transaction};
 use crate::answer::REPLAYED;
@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::body::Payload;
 use crate::caller::{Caller, Member};
 use crate::error_code::ErrorCode as Code;
-use crate::fields::{Fields, invalid, missing, text};
+use crate::fields::{Fields, invalid, missing};
 use crate::limits;
 use crate::openapi::{Method, Operation};
 use crate::problem::Problem;
@@ -122,7 +122,7 @@ fn read(app: &App, member: &Member, fields: &mut Fields) -> Result<(Create, Opti
         user_agent: context.user_agent,
         ..Private::default()
     };
-    bound_as_purpose_says(purpose, &private)?;
+    bound_as_purpose_says(purpose, private.transaction.as_ref())?;
     let create = Create {
         index: RecipientIndex::of(&app.services.keys, &member.tenant, &to),
         channel,
@@ -139,8 +139,11 @@ fn read(app: &App, member: &Member, fields: &mut Fields) -> Result<(Create, Opti
 }
 
 /// A transaction goes with the purpose `transaction`, and only with it.
-fn bound_as_purpose_says(purpose: Purpose, private: &Private) -> Result<(), Problem> {
-    match (purpose == Purpose::Transaction, private.transaction.is_some()) {
+pub(crate) fn bound_as_purpose_says(
+    purpose: Purpose,
+    transaction: Option<&Transaction>,
+) -> Result<(), Problem> {
+    match (purpose == Purpose::Transaction, transaction.is_some()) {
         (true, false) => Err(missing("transaction")),
         (false, true) => Err(invalid("transaction", "goes only with the purpose `transaction`")),
         _ => Ok(()),
@@ -205,27 +208,7 @@ fn locale(fields: &mut Fields) -> Result<Option<String>, Problem> {
 }
 
 fn metadata(fields: &mut Fields) -> Result<Vec<(String, String)>, Problem> {
-    let Some(inner) = fields.free_object("metadata")? else { return Ok(Vec::new()) };
-    let (keys, key_length, value_length) = rules::MAX_METADATA;
-    let mut pairs = Vec::new();
-    for (name, value) in inner.into_members() {
-        if !(1..=key_length).contains(&name.chars().count()) {
-            return Err(invalid("metadata", &format!("may have names of 1 to {key_length} characters")));
-        }
-        match text(value).filter(|value| value.chars().count() <= value_length) {
-            Some(value) => pairs.push((name, value)),
-            None => {
-                return Err(invalid(
-                    "metadata",
-                    &format!("values must be texts of at most {value_length} characters"),
-                ));
-            }
-        }
-    }
-    if pairs.len() > keys {
-        return Err(invalid("metadata", &format!("may have at most {keys} names")));
-    }
-    Ok(pairs)
+    Ok(fields.pairs("metadata", rules::MAX_METADATA)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -279,9 +262,10 @@ mod tests {
             |json| Private { transaction: transaction(&mut fields(json)).unwrap(), ..Private::default() };
         let bound = private(r#"{"transaction":{"amount":1,"currency":"eur","payee":" A  B "}}"#);
         assert_eq!(bound.transaction.as_ref().unwrap().payee, "A B");
-        assert!(bound_as_purpose_says(Purpose::Transaction, &bound).is_ok());
-        assert!(bound_as_purpose_says(Purpose::Recovery, &bound).is_err());
-        let missing = bound_as_purpose_says(Purpose::Transaction, &private("{}")).unwrap_err();
+        assert!(bound_as_purpose_says(Purpose::Transaction, bound.transaction.as_ref()).is_ok());
+        assert!(bound_as_purpose_says(Purpose::Recovery, bound.transaction.as_ref()).is_err());
+        let missing =
+            bound_as_purpose_says(Purpose::Transaction, private("{}").transaction.as_ref()).unwrap_err();
         assert_eq!(missing.code, Code::ParameterMissing);
         let wrong = transaction(&mut fields(r#"{"transaction":{"amount":1,"currency":"EU","payee":"x"}}"#));
         assert_eq!(param(wrong).as_deref(), Some("transaction.currency"));

@@ -15,6 +15,7 @@ use axum::response::Response;
 use countersign_core::command::{Answer, Command, Once, Request, Snapshot};
 use countersign_core::ids::VerificationId;
 use countersign_core::recipient::Recipient;
+use countersign_core::store::Unavailable;
 use countersign_core::tenancy::{AdminChange, Scope};
 use countersign_core::verification::{Channel, Purpose, Transaction};
 
@@ -25,6 +26,7 @@ use crate::error_code::ErrorCode;
 use crate::fields::{Fields, invalid, missing};
 use crate::limits;
 use crate::problem::Problem;
+use crate::subjects::note_recipient;
 use view::{Extras, VerificationView, open_private};
 
 /// The names of a transaction's fields.
@@ -47,7 +49,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// A `purpose` field.
-fn purpose(fields: &mut Fields) -> Result<Option<Purpose>, Problem> {
+pub(crate) fn purpose(fields: &mut Fields) -> Result<Option<Purpose>, Problem> {
     let words = "authentication, address_validation, recovery or transaction";
     fields.word("purpose", words, Purpose::named)
 }
@@ -69,7 +71,7 @@ fn channel(fields: &mut Fields) -> Result<Option<Channel>, Problem> {
 }
 
 /// A `transaction` field.
-fn transaction(fields: &mut Fields) -> Result<Option<Transaction>, Problem> {
+pub(crate) fn transaction(fields: &mut Fields) -> Result<Option<Transaction>, Problem> {
     let Some(mut inner) = fields.object("transaction", &TRANSACTION)? else { return Ok(None) };
     let amount = inner.integer("amount", 0..=countersign_core::limits::MAX_AMOUNT)?;
     let amount = amount.ok_or_else(|| missing("transaction.amount"))?;
@@ -106,6 +108,7 @@ pub(crate) async fn submit(
         Answer::Done(snapshot) => done(app, member, snapshot, with_code, status).await?,
         Answer::Approved(snapshot, grant) => {
             let private = open_private(app, snapshot);
+            note_recipient(app, member, snapshot, &private);
             let proof = app.signers.proof(snapshot, &private, *grant)?;
             let extras = Extras { proof: Some(proof), code: None };
             let view = revealing(app, member, snapshot, &private, extras).await?;
@@ -122,6 +125,9 @@ pub(crate) async fn submit(
             }
             problem.replayed = outcome.replayed;
             return Err(problem);
+        }
+        Answer::Subject(_) | Answer::Granted(..) | Answer::Declined(..) => {
+            return Err(Unavailable::Internal.into());
         }
     };
     if outcome.replayed {

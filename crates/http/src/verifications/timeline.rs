@@ -74,6 +74,7 @@ fn of_entry(entry: &Entry) -> Fact {
             Actor::Key(id) => id.to_string(),
             Actor::System => "system".to_owned(),
             Actor::Operator => "operator".to_owned(),
+            Actor::Device(id) => id.to_string(),
         },
         request_id: entry.request.map(Text),
         delivery: entry.delivery.map(Text),
@@ -132,7 +133,9 @@ fn data(event: &Event) -> Value {
         | Event::Overridden
         | Event::ProjectCreated
         | Event::OutboxCleared
-        | Event::RecipientRevealed => {
+        | Event::RecipientRevealed
+        | Event::Subject(_)
+        | Event::Fenced => {
             json!({})
         }
     }

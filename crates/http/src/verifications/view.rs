@@ -5,7 +5,7 @@ use std::fmt;
 use countersign_core::command::Snapshot;
 use countersign_core::ids::VerificationId;
 use countersign_core::time::Timestamp;
-use countersign_core::verification::{Channel, Private, Status, Verification};
+use countersign_core::verification::{Channel, Private, Status, Transaction, Verification};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -87,8 +87,9 @@ struct DeliveryView {
     at: Text<Timestamp>,
 }
 
+/// A transaction as it was given.
 #[derive(Debug, Serialize)]
-struct TransactionView {
+pub(crate) struct TransactionView {
     amount: u64,
     currency: String,
     payee: String,
@@ -102,8 +103,8 @@ struct RiskView {
 }
 
 /// The customer's notes, in their order.
-#[derive(Debug)]
-struct Metadata(Vec<(String, String)>);
+#[derive(Debug, Default)]
+pub(crate) struct Metadata(pub(crate) Vec<(String, String)>);
 
 impl Serialize for Metadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -123,13 +124,6 @@ impl VerificationView {
             Status::Blocked(block) => vec![block.as_str()],
             _ => Vec::new(),
         };
-        let transaction = private.transaction.as_ref().map(|transaction| TransactionView {
-            amount: transaction.amount,
-            currency: transaction.currency.clone(),
-            payee: transaction.payee.clone(),
-            // An amount that a dialect has only as a text stands here; the currency is `XXX` then.
-            reference: transaction.written.clone().or_else(|| transaction.reference.clone()),
-        });
         let delivery = snapshot.delivery.as_ref().map(|delivery| DeliveryView {
             state: delivery.state.as_str(),
             provider: delivery.provider().map(str::to_owned),
@@ -153,7 +147,7 @@ impl VerificationView {
             ended_at: row.ended_at.map(Text),
             subject: private.subject.clone(),
             session: private.session.clone(),
-            transaction,
+            transaction: private.transaction.as_ref().map(TransactionView::from),
             risk: RiskView { decision: if reasons.is_empty() { "allow" } else { "deny" }, reasons },
             report: row.report.map(|report| report.as_str()),
             locale: private.locale.clone(),
@@ -161,6 +155,18 @@ impl VerificationView {
             created_at: Text(row.created_at),
             code: extras.code,
             proof: extras.proof,
+        }
+    }
+}
+
+impl From<&Transaction> for TransactionView {
+    fn from(transaction: &Transaction) -> Self {
+        Self {
+            amount: transaction.amount,
+            currency: transaction.currency.clone(),
+            payee: transaction.payee.clone(),
+            // An amount that a dialect has only as a text stands here; the currency is `XXX` then.
+            reference: transaction.written.clone().or_else(|| transaction.reference.clone()),
         }
     }
 }

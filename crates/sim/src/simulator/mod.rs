@@ -175,11 +175,10 @@ impl World {
         let (now, known) = (self.seen, &mut self.known[index]);
         let guesses = self.guesses.entry(known.counter()).or_default();
         let allowed = guesses.allow(now);
-        let evaluated = match answer {
-            Answer::Approved(..) => true,
-            Answer::Refused(Refusal::CodeIncorrect | Refusal::BindingMismatch, _) => true,
-            Answer::Done(_) | Answer::Refused(..) => false,
-        };
+        let evaluated = matches!(
+            answer,
+            Answer::Approved(..) | Answer::Refused(Refusal::CodeIncorrect | Refusal::BindingMismatch, _)
+        );
         known.evaluated += u32::from(evaluated);
         if evaluated && (!allowed || known.evaluated > 5) {
             return Err(format!("invariant 2: guess {} on {} was evaluated", known.evaluated, known.id));
@@ -217,7 +216,7 @@ impl World {
                 guesses.note_wrong(now);
                 self.tally.wrong += 1;
             }
-            Answer::Done(_) | Answer::Refused(..) => {}
+            _ => {}
         }
         Ok(())
     }

@@ -12,6 +12,10 @@ pub(crate) enum Table {
     Journal,
     Once,
     Setting,
+    Subject,
+    SubjectIndex,
+    Factor,
+    Challenge,
 }
 
 /// What a column holds.
@@ -24,7 +28,7 @@ pub(crate) enum Kind {
 
 impl Table {
     /// All of them, in the order in which they are copied.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Project,
         Self::ApiKey,
         Self::RecipientIndex,
@@ -34,6 +38,10 @@ impl Table {
         Self::Journal,
         Self::Once,
         Self::Setting,
+        Self::Subject,
+        Self::SubjectIndex,
+        Self::Factor,
+        Self::Challenge,
     ];
 
     /// Its name in both engines.
@@ -48,6 +56,10 @@ impl Table {
             Self::Journal => "journal",
             Self::Once => "once",
             Self::Setting => "setting",
+            Self::Subject => "subject",
+            Self::SubjectIndex => "subject_index",
+            Self::Factor => "factor",
+            Self::Challenge => "challenge",
         }
     }
 
@@ -72,6 +84,10 @@ impl Table {
             Self::Journal => &[("n", Number), ("stamp", Number), ("verification", Bytes), ("body", Bytes)],
             Self::Once => &[("key", Bytes), ("at", Number), ("body", Bytes)],
             Self::Setting => &[("tenant", Bytes), ("kind", Text), ("id", Bytes), ("body", Bytes)],
+            Self::Subject => &[("tenant", Bytes), ("id", Bytes), ("removed_at", Number), ("body", Bytes)],
+            Self::SubjectIndex => &[("tenant", Bytes), ("digest", Bytes), ("subject", Bytes)],
+            Self::Factor => &[("id", Bytes), ("tenant", Bytes), ("subject", Bytes)],
+            Self::Challenge => &[("tenant", Bytes), ("id", Bytes), ("subject", Bytes), ("body", Bytes)],
         }
     }
 }

@@ -34,6 +34,12 @@ pub enum Failure {
     WrongRing(String),
     /// A copy into this database is not complete.
     HalfCopied,
+    /// There is no store in the database.
+    Missing,
+    /// So many servers work on the store.
+    InUse(usize),
+    /// The store began a new epoch while this node was working in the one before.
+    Fenced,
     /// A row that cannot be read.
     Corrupt(String),
     /// The clock is too far behind the last commit.
@@ -79,6 +85,11 @@ impl Failure {
             Self::HalfCopied => {
                 "run the same `countersign store copy` again until it says that it is complete"
             }
+            Self::Missing => "name the database that was restored, in store.url",
+            Self::InUse(_) => {
+                "stop every server that works on it, wait ten seconds, and run the same command again"
+            }
+            Self::Fenced => "start this server again",
             Self::Corrupt(_) => "restore the database from a backup",
             Self::ClockWentBack(_) => "set the database's clock right, or run `countersign clock accept`",
             Self::Statement(_) | Self::Conflict | Self::LaneLost | Self::OutcomeLost => {
@@ -167,6 +178,9 @@ impl fmt::Display for Failure {
             Self::HalfCopied => {
                 f.write_str("a store is being copied into this database, and not all of it is there")
             }
+            Self::Missing => f.write_str("there is no store of countersign in this database"),
+            Self::InUse(servers) => write!(f, "servers that work on the store: {servers}"),
+            Self::Fenced => f.write_str("the store was fenced after a restore while this server was running"),
             Self::Corrupt(reason) => write!(f, "a stored row cannot be read: {reason}"),
             Self::ClockWentBack(back) => write!(f, "{}", Unavailable::ClockWentBack(*back)),
             Self::Statement(error) => f.write_str(&told(error)),

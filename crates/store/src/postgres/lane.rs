@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::batch::Outcome;
-use countersign_core::command::Request;
+use countersign_core::command::{Request, Started};
 use countersign_core::journal::Actor;
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest};
+use countersign_core::tenant::Tenant;
 use countersign_core::time::next_instant;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep, timeout};
@@ -167,8 +168,11 @@ impl Lane {
         self.carry_out(&Task::AcceptClock(actor, random), minutes).await
     }
 
-    /// Pending verifications later than the clock, where that is further back than is tolerated; and where to go on.
-    async fn of_the_future(&self, from: Option<Place>) -> Result<(Vec<Place>, Option<Place>), Failure> {
+    /// What is pending and later than the clock, where that is further back than is tolerated; and where to go on.
+    async fn of_the_future(
+        &self,
+        from: Option<Place>,
+    ) -> Result<(Vec<(Tenant, Started)>, Option<Place>), Failure> {
         let engine = Arc::clone(&self.engine);
         self.engine
             .with_session(|session| async move {
@@ -319,7 +323,7 @@ impl Lane {
         };
         let claim = match self.claim {
             Some(claim) => claim,
-            None => in_time(own(&session, &self.engine)).await?,
+            None => in_time(own(&session, &self.engine.node, self.engine.random())).await?,
         };
         self.session = Some(session);
         self.claim = Some(claim);
@@ -333,9 +337,8 @@ impl Lane {
 }
 
 /// Takes over a dead node's lane, or makes a new one.
-async fn own(session: &Session, engine: &Engine) -> Result<Claim, Failure> {
-    let (node, holder) = (engine.node.as_slice(), engine.random::<16>());
-    let mark = holder.as_slice();
+pub(super) async fn own(session: &Session, node: &[u8; 16], holder: [u8; 16]) -> Result<Claim, Failure> {
+    let (node, mark) = (node.as_slice(), holder.as_slice());
     session.run(BEGIN).await?;
     let taken = async {
         if let Some(row) = session.query_opt(Sql::AdoptableLane, &[&DEAD_AFTER, &node]).await? {

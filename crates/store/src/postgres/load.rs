@@ -1,13 +1,15 @@
 //! Locks the ledgers of a batch and reads what stands on them, in one round trip; in a second one, where a recipient
 //! still has open verifications.
 
+mod lookups;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::batch::Loaded;
 use countersign_core::command::{Command, Needs, Recorded, Request, Root};
 use countersign_core::delivery::Delivery;
-use countersign_core::ids::{DeliveryId, RecipientId, VerificationId};
+use countersign_core::ids::{DeliveryId, RecipientId, SubjectId, VerificationId};
 use countersign_core::keys::Digest;
 use countersign_core::ledger::RecipientRow;
 use countersign_core::limits::IDEMPOTENCY_LIFETIME;
@@ -16,14 +18,13 @@ use countersign_core::time::Timestamp;
 use countersign_core::verification::Verification;
 use tokio_postgres::Row;
 
-use super::Failure;
 use super::rows::{blob, body, bytes};
 use super::session::Session;
 use super::sql::Sql;
-use crate::load::Rows;
+use super::{Failure, subjects};
 
 /// A tenant's bytes and a key inside it.
-type Key<const N: usize> = ([u8; 17], [u8; N]);
+pub(super) type Key<const N: usize> = ([u8; 17], [u8; N]);
 
 /// What a batch names, and the ids it reserves.
 pub(super) struct Wanted {
@@ -35,6 +36,7 @@ pub(super) struct Wanted {
     reserved: BTreeMap<Key<32>, ([u8; 16], i64)>,
     /// Whether a person has several blind indexes, one under each root.
     many_roots: bool,
+    pub(super) subjects: subjects::Wanted,
 }
 
 impl Wanted {
@@ -47,6 +49,7 @@ impl Wanted {
             once: BTreeSet::new(),
             reserved: BTreeMap::new(),
             many_roots: false,
+            subjects: subjects::Wanted::default(),
         };
         for (request, person) in batch.iter().zip(0..) {
             let tenant = request.tenant.to_bytes();
@@ -64,6 +67,7 @@ impl Wanted {
                 }
                 Root::Verification(id) => drop(wanted.verifications.insert((tenant, *id.as_bytes()))),
                 Root::Delivery(id) => drop(wanted.deliveries.insert((tenant, *id.as_bytes()))),
+                Root::Subject(command) => wanted.subjects.add(tenant, command),
             }
         }
         wanted
@@ -85,8 +89,14 @@ impl Wanted {
         Ok(())
     }
 
-    /// Locks the ledgers; answers their ids.
-    pub(super) async fn lock(&self, session: &Session) -> Result<BTreeSet<RecipientId>, Failure> {
+    /// Locks the ledgers, those of recipients first; answers their ids.
+    pub(super) async fn lock(&self, session: &Session) -> Result<Locked, Failure> {
+        let (recipients, subjects) =
+            futures_util::join!(self.lock_recipients(session), self.subjects.lock(session));
+        Ok(Locked { recipients: recipients?, subjects: subjects? })
+    }
+
+    async fn lock_recipients(&self, session: &Session) -> Result<BTreeSet<RecipientId>, Failure> {
         if self.recipients.is_empty() && self.verifications.is_empty() && self.deliveries.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -105,17 +115,19 @@ impl Wanted {
     /// Reads everything by what the batch names. Each part is a statement of its own, and all of them begin after the
     /// locks are held, so none can see what was before.
     pub(super) async fn read(&self, session: &Session) -> Result<Found, Failure> {
-        let (recipients, verifications, deliveries, replays) = futures_util::join!(
+        let (recipients, verifications, deliveries, replays, subjects) = futures_util::join!(
             self.read_recipients(session),
             self.read_verifications(session),
             self.read_deliveries(session),
             self.read_replays(session),
+            self.subjects.read(session),
         );
         Ok(Found {
             recipients: recipients?,
             verifications: verifications?,
             deliveries: deliveries?,
             replays: replays?,
+            subjects: subjects?,
         })
     }
 
@@ -154,8 +166,16 @@ impl Wanted {
     }
 }
 
-fn columns<'a, const N: usize>(keys: impl IntoIterator<Item = &'a Key<N>>) -> (Vec<&'a [u8]>, Vec<&'a [u8]>) {
+pub(super) fn columns<'a, const N: usize>(
+    keys: impl IntoIterator<Item = &'a Key<N>>,
+) -> (Vec<&'a [u8]>, Vec<&'a [u8]>) {
     keys.into_iter().map(|(tenant, key)| (tenant.as_slice(), key.as_slice())).unzip()
+}
+
+/// The ledgers that are locked.
+pub(super) struct Locked {
+    recipients: BTreeSet<RecipientId>,
+    subjects: BTreeSet<SubjectId>,
 }
 
 /// Rows as the server sent them.
@@ -164,6 +184,7 @@ pub(super) struct Found {
     verifications: Vec<Row>,
     deliveries: Vec<Row>,
     replays: Vec<Row>,
+    subjects: subjects::Found,
 }
 
 /// The rows of a batch, ready for the loading that all engines share.
@@ -176,6 +197,7 @@ pub(super) struct Fetched {
     /// Where the deliveries that the batch names stand.
     places: BTreeMap<(Tenant, DeliveryId), VerificationId>,
     replays: BTreeMap<Digest, Recorded>,
+    subjects: subjects::Fetched,
 }
 
 impl Fetched {
@@ -188,10 +210,12 @@ impl Fetched {
         session: &Session,
         batch: &[&Request],
         wanted: &Wanted,
-        locked: &BTreeSet<RecipientId>,
+        locked: &Locked,
         found: Found,
     ) -> Result<Self, Failure> {
-        let mut fetched = Self::default();
+        let subjects = subjects::Fetched::of(&found.subjects, &locked.subjects)?;
+        let mut fetched = Self { subjects, ..Self::default() };
+        let locked = &locked.recipients;
         for row in &found.recipients {
             fetched.take_index(row, locked)?;
         }
@@ -309,7 +333,9 @@ impl Fetched {
                 self.recipients.insert(RecipientId::from_bytes(bytes(&row, 0)?), body(&row, 1)?);
             }
         }
-        Ok(())
+        let told =
+            batch.iter().filter_map(|request| Some((request.tenant, self.replays.get(&request.once?.key)?)));
+        self.subjects.complete(session, batch, told).await
     }
 
     /// The blind indexes this batch reserved for people nobody knows yet, with the reserved ids.
@@ -333,37 +359,5 @@ impl Fetched {
             ledger.reserved = ledger.recipient.is_none().then_some(*id);
         }
         Ok(loaded)
-    }
-}
-
-impl Rows for Fetched {
-    type Error = Failure;
-
-    fn replay(&mut self, key: &Digest) -> Result<Option<Recorded>, Failure> {
-        Ok(self.replays.remove(key))
-    }
-
-    fn recipient_by_index(
-        &mut self,
-        tenant: &Tenant,
-        digest: &Digest,
-    ) -> Result<Option<RecipientId>, Failure> {
-        Ok(self.indexes.get(&(*tenant, *digest)).copied())
-    }
-
-    fn recipient(&mut self, id: RecipientId) -> Result<Option<RecipientRow>, Failure> {
-        Ok(self.recipients.remove(&id))
-    }
-
-    fn verification(&mut self, tenant: &Tenant, id: VerificationId) -> Result<Option<Verification>, Failure> {
-        Ok(self.verifications.remove(&(*tenant, id)))
-    }
-
-    fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Failure> {
-        Ok(self.places.get(&(*tenant, id)).copied())
-    }
-
-    fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Failure> {
-        Ok(self.deliveries.remove(&id).unwrap_or_default())
     }
 }

@@ -4,6 +4,7 @@
 //! round trips. `node` is what a node owes the others. `sql` has every statement.
 
 mod engine;
+mod epoch;
 mod failure;
 mod lane;
 mod load;
@@ -15,6 +16,7 @@ mod session;
 mod settings;
 mod settings_table;
 mod sql;
+mod subjects;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -28,14 +30,15 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Job, RecipientIndex, Request};
-use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::ids::{ChallengeId, FactorId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
-use countersign_core::keys::{Keys, Root, RootId};
+use countersign_core::keys::{Keys, Root};
 use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::{
-    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
-    Unavailable,
+    ChallengePage, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
+    Shown, Store, SubjectPage, SubjectShown, Unavailable,
 };
+use countersign_core::subject::Aim;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, EntropySource, Timestamp};
@@ -46,11 +49,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::HandOver;
 use crate::queue::{Entrance, Reply};
 use engine::Engine;
+pub use epoch::{fence, fence_with};
 pub use failure::Failure;
 use lane::{ANSWER_TIME, Lane, Work};
 use read::Reading;
 use rows::{bodies, column};
-use session::{BEGIN, Connector, Session};
+use session::{Connector, Session};
 pub use settings::Settings;
 use sql::Sql;
 pub(crate) use target::Target;
@@ -105,7 +109,7 @@ impl PostgresStore {
         let connector = Connector::new(options.settings)?;
         schema::run(&connector).await?;
         let session = connector.session().await?;
-        let (keys, ring) = keys(&session, options).await?;
+        let (keys, ring) = epoch::keys(&session, options).await?;
         let engine = Arc::new(Engine::new(options, connector, Arc::new(keys), given));
         // Known to the others before it does anything: its lanes must not look like a dead node's.
         let seen = session.query_opt(Sql::Heartbeat, &[&engine.node.as_slice(), &ring]).await?;
@@ -180,45 +184,6 @@ impl PostgresStore {
 /// When the database cannot be used, or its schema is newer than this program.
 pub async fn migrate(settings: &Settings) -> Result<Vec<String>, Failure> {
     schema::migrate(settings).await
-}
-
-/// The keys under the store's epoch, and what this node says of its ring. What is made with a store is made at once: an
-/// attempt that is cut off leaves nothing that another ring would not fit.
-async fn keys(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>), Failure> {
-    session.run(BEGIN).await?;
-    let keys = keys_in_transaction(session, options).await;
-    session.run(if keys.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
-    keys
-}
-
-/// The check value of each root is compared with the one that was kept.
-async fn keys_in_transaction(session: &Session, options: &Options<'_>) -> Result<(Keys, Vec<u8>), Failure> {
-    let mut fresh = [0; 16];
-    options.entropy.fill(&mut fresh);
-    let epoch = schema::kept(session, "epoch", &fresh).await?;
-    let epoch = epoch.try_into().map_err(|_| Failure::Corrupt("the epoch".to_owned()))?;
-    if session.query_opt(Sql::Meta, &[&target::RUNNING]).await?.is_some() {
-        return Err(Failure::HalfCopied);
-    }
-    for root in options.roots {
-        let made = root.check_value();
-        let kept = schema::kept(session, &format!("check_value/{}", root.id.0), made.as_bytes()).await?;
-        if kept != made.as_bytes() {
-            let why = format!("the key ring's {} is not the one this database was written with", root.id);
-            return Err(Failure::WrongRing(why));
-        }
-    }
-    let keys = Keys::derive(options.roots, epoch).map_err(|error| Failure::WrongRing(error.to_string()))?;
-    let wants = keys.active();
-    schema::kept(session, node::NEXT_NUMBER, &1_i64.to_be_bytes()).await?;
-    let active = schema::kept(session, "active_root", &wants.0.to_be_bytes()).await?;
-    let active = active.try_into().map_err(|_| Failure::Corrupt("the active root".to_owned()))?;
-    let active = RootId(u16::from_be_bytes(active));
-    if !keys.activate(active) {
-        return Err(Failure::RootMissing(active));
-    }
-    let ring = node::ring(keys.root_ids().collect(), wants)?;
-    Ok((keys, ring))
 }
 
 impl Store for PostgresStore {
@@ -302,6 +267,36 @@ impl Store for PostgresStore {
         )
     }
 
+    fn subject(&self, tenant: Tenant, aim: Aim) -> Pending<'_, Option<SubjectShown>> {
+        Box::pin(
+            self.with_session(move |session| async move { subjects::shown(&session, tenant, &aim).await }),
+        )
+    }
+
+    fn subjects(&self, tenant: Tenant, before: Option<SubjectId>, limit: usize) -> Pending<'_, SubjectPage> {
+        Box::pin(self.with_session(move |session| async move {
+            subjects::subjects(&session, tenant, before, limit).await
+        }))
+    }
+
+    fn challenges(
+        &self,
+        tenant: Tenant,
+        of: Option<SubjectId>,
+        before: Option<ChallengeId>,
+        limit: usize,
+    ) -> Pending<'_, ChallengePage> {
+        Box::pin(self.with_session(move |session| async move {
+            subjects::challenges(&session, tenant, of, before, limit).await
+        }))
+    }
+
+    fn tenant_of_factor(&self, id: FactorId) -> Pending<'_, Option<Tenant>> {
+        Box::pin(
+            self.with_session(move |session| async move { subjects::tenant_of_factor(&session, id).await }),
+        )
+    }
+
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {
         let engine = Arc::clone(&self.engine);
         Box::pin(
@@ -342,7 +337,7 @@ impl Store for PostgresStore {
         Box::pin(self.with_session(move |session| async move {
             let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
             engine.instant(column(&instant, 0)?, turn::last(&instant)?).map_err(Failure::ClockWentBack)?;
-            engine.follow_root(turn::active_root(&instant)?)?;
+            turn::stands(&engine, &instant)?;
             session.execute(Sql::PutMeta, &[&"probe", &engine.node.as_slice()]).await.map(drop)
         }))
     }

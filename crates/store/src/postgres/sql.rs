@@ -103,11 +103,45 @@ statements! {
          JOIN delivery o ON o.verification = k.id";
     /// What is kept of idempotent requests.
     Replays(BYTEA_ARRAY) = "SELECT o.key, o.body FROM unnest($1) AS k (key) JOIN once o ON o.key = k.key";
-    /// The clock in microseconds, read after the locks; the active root; the last committed instant and stamp.
+    /// The clock in microseconds, read after the locks; the active root; the last committed instant and stamp; the epoch.
     Instant() = concat!(
         "SELECT ", now!(), ", (SELECT value FROM meta WHERE key = 'active_root'),
-           coalesce(max(at), 0), coalesce(max(stamp), 0) FROM lane"
+           coalesce(max(at), 0), coalesce(max(stamp), 0), (SELECT value FROM meta WHERE key = 'epoch') FROM lane"
     );
+
+    // ── a turn: locks and reads of subjects, only where commands name some
+    /// Locks the subjects that names, ids, factors and challenges lead to, in the order of their ids.
+    LockSubjects(
+        BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY
+    ) =
+        "SELECT s.id FROM subject s WHERE (s.tenant, s.id) IN (
+           SELECT i.tenant, i.subject FROM unnest($1, $2) AS k (tenant, digest)
+           JOIN subject_index i ON i.tenant = k.tenant AND i.digest = k.digest
+           UNION
+           SELECT k.tenant, k.id FROM unnest($3, $4) AS k (tenant, id)
+           UNION
+           SELECT f.tenant, f.subject FROM unnest($5, $6) AS k (tenant, id)
+           JOIN factor f ON f.tenant = k.tenant AND f.id = k.id
+           UNION
+           SELECT c.tenant, c.subject FROM unnest($7, $8) AS k (tenant, id)
+           JOIN challenge c ON c.tenant = k.tenant AND c.id = k.id)
+         ORDER BY s.id FOR UPDATE OF s";
+    SubjectsByName(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "SELECT i.tenant, i.digest, s.body FROM unnest($1, $2) AS k (tenant, digest)
+         JOIN subject_index i ON i.tenant = k.tenant AND i.digest = k.digest
+         JOIN subject s ON s.tenant = i.tenant AND s.id = i.subject";
+    SubjectsById(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "SELECT s.body FROM unnest($1, $2) AS k (tenant, id)
+         JOIN subject s ON s.tenant = k.tenant AND s.id = k.id";
+    SubjectsByFactor(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "SELECT f.tenant, f.id, s.body FROM unnest($1, $2) AS k (tenant, id)
+         JOIN factor f ON f.tenant = k.tenant AND f.id = k.id
+         JOIN subject s ON s.tenant = f.tenant AND s.id = f.subject";
+    /// The named challenges with the subjects they ask.
+    Challenges(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "SELECT c.body, s.body FROM unnest($1, $2) AS k (tenant, id)
+         JOIN challenge c ON c.tenant = k.tenant AND c.id = k.id
+         JOIN subject s ON s.tenant = c.tenant AND s.id = c.subject";
 
     // ── a turn: writes
     InsertRecipients(BYTEA_ARRAY, BYTEA_ARRAY) =
@@ -134,6 +168,29 @@ statements! {
     InsertJournal(INT8, INT8, INT8_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
         "INSERT INTO journal (lane, n, stamp, verification, body)
          SELECT $1, k.n, $2, k.verification, k.body FROM unnest($3, $4, $5) AS k (n, verification, body)";
+    DropSubjectIndexes(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "DELETE FROM subject_index WHERE (tenant, subject) IN (
+           SELECT k.tenant, k.subject FROM unnest($1, $2) AS k (tenant, subject))";
+    InsertSubjects(BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO subject (tenant, id, removed_at, body) SELECT k.tenant, k.id, k.removed_at, k.body
+         FROM unnest($1, $2, $3, $4) AS k (tenant, id, removed_at, body)";
+    UpdateSubjects(BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "UPDATE subject SET removed_at = k.removed_at, body = k.body
+         FROM unnest($1, $2, $3, $4) AS k (tenant, id, removed_at, body)
+         WHERE subject.tenant = k.tenant AND subject.id = k.id";
+    /// All names of new subjects, each under every root: of two that make the same one, the second finds the first.
+    InsertSubjectIndexes(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO subject_index (tenant, digest, subject) SELECT k.tenant, k.digest, k.subject
+         FROM unnest($1, $2, $3) AS k (tenant, digest, subject) ORDER BY k.tenant, k.digest";
+    InsertFactors(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO factor (id, tenant, subject) SELECT k.id, k.tenant, k.subject
+         FROM unnest($1, $2, $3) AS k (id, tenant, subject)";
+    InsertChallenges(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO challenge (tenant, id, subject, body) SELECT k.tenant, k.id, k.subject, k.body
+         FROM unnest($1, $2, $3, $4) AS k (tenant, id, subject, body)";
+    UpdateChallenges(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "UPDATE challenge SET body = k.body FROM unnest($1, $2, $3) AS k (tenant, id, body)
+         WHERE challenge.tenant = k.tenant AND challenge.id = k.id";
     ForgetOnce(BYTEA_ARRAY) =
         "DELETE FROM once WHERE key IN (SELECT k.key FROM unnest($1) AS k (key))";
     InsertOnce(BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
@@ -168,6 +225,17 @@ statements! {
     VerificationsBetween(BYTEA, BYTEA, BYTEA, INT8) =
         "SELECT body FROM verification WHERE tenant = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4";
     DeliveriesLatest(BYTEA, INT8) = "SELECT body FROM delivery WHERE tenant = $1 ORDER BY id DESC LIMIT $2";
+    SubjectsBefore(BYTEA, BYTEA, INT8) =
+        "SELECT body FROM subject WHERE tenant = $1 AND id < $2 AND removed_at IS NULL ORDER BY id DESC LIMIT $3";
+    ChallengesBefore(BYTEA, BYTEA, INT8) =
+        "SELECT c.body, s.body FROM challenge c JOIN subject s ON s.tenant = c.tenant AND s.id = c.subject
+         WHERE c.tenant = $1 AND c.id < $2 ORDER BY c.id DESC LIMIT $3";
+    ChallengesBetween(BYTEA, BYTEA, BYTEA, INT8) =
+        "SELECT body FROM challenge WHERE tenant = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4";
+    ChallengesOfSubject(BYTEA, BYTEA, BYTEA, INT8) =
+        "SELECT c.body, s.body FROM challenge c JOIN subject s ON s.tenant = c.tenant AND s.id = c.subject
+         WHERE c.tenant = $1 AND c.subject = $2 AND c.id < $3 ORDER BY c.id DESC LIMIT $4";
+    TenantOfFactor(BYTEA) = "SELECT tenant FROM factor WHERE id = $1";
     History(BYTEA) = "SELECT body FROM journal WHERE verification = $1 ORDER BY stamp, lane, n LIMIT 1000";
     Journal(INT8, INT8) =
         "SELECT r.first + j.n - r.n, j.body FROM journal_run r
@@ -265,6 +333,17 @@ statements! {
         "DELETE FROM delivery WHERE (tenant, id) IN (
            SELECT tenant, id FROM delivery WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3
            FOR UPDATE SKIP LOCKED)";
+    RetireChallenges(BYTEA, BYTEA, INT8) =
+        "DELETE FROM challenge WHERE (tenant, id) IN (
+           SELECT tenant, id FROM challenge WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3
+           FOR UPDATE SKIP LOCKED)";
+    RetireSubjects(INT8, INT8) =
+        "DELETE FROM subject WHERE (tenant, id) IN (
+           SELECT tenant, id FROM subject WHERE removed_at < $1 ORDER BY removed_at LIMIT $2
+           FOR UPDATE SKIP LOCKED) RETURNING tenant, id";
+    RetireFactors(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "DELETE FROM factor WHERE (tenant, subject) IN (
+           SELECT k.tenant, k.subject FROM unnest($1, $2) AS k (tenant, subject))";
     /// The oldest runs. Stamps are not in their order, and not indexed: whoever reads them stops at the first that stays.
     OldestRuns(INT8) = "SELECT first, lane, n, length, stamp FROM journal_run ORDER BY first LIMIT $1";
     RetireJournal(INT8, INT8, INT8) = "DELETE FROM journal WHERE lane = $1 AND n >= $2 AND n < $3";

@@ -11,7 +11,7 @@ use super::rows::column;
 use super::session::{BEGIN, Connector, Param, Session};
 use super::settings::Settings;
 use super::sql::Sql;
-use super::{Failure, node, schema};
+use super::{Failure, epoch, node, schema};
 use crate::copy::{Chunk, Column, CopyFailure, Cursor, Cursors, Kind, LastEntry, Table};
 use crate::sqlite::Identity;
 
@@ -44,7 +44,7 @@ pub(crate) struct Target {
 enum Found {
     Nothing,
     /// A copy of the same store: how far it is, and whether it is complete.
-    Copy(Cursors, bool),
+    Copy(Box<Cursors>, bool),
 }
 
 impl Target {
@@ -147,10 +147,13 @@ async fn claim(session: &Session, of: &Identity) -> Result<(Cursors, bool), Copy
         kept.remove("epoch");
     }
     match find(session, kept, of).await? {
-        Found::Copy(cursors, complete) => Ok((cursors, complete)),
+        Found::Copy(cursors, complete) => Ok((*cursors, complete)),
         Found::Nothing => {
             let cursors = Cursors::default();
             session.execute(Sql::KeepMeta, &[&RUNNING, &MARK]).await?;
+            if let Some(at) = &of.fenced_at {
+                session.execute(Sql::KeepMeta, &[&epoch::FENCED_AT, at]).await?;
+            }
             for (key, value) in &of.check_values {
                 session.execute(Sql::KeepMeta, &[key, value]).await?;
             }
@@ -193,7 +196,7 @@ async fn find(
             kept.get(&cursor_key(table)).and_then(|bytes| <[u8; 16]>::try_from(bytes.as_slice()).ok());
         *cursor = bytes.map(Cursor::from_bytes).ok_or(CopyFailure::Foreign)?;
     }
-    Ok(Found::Copy(cursors, complete))
+    Ok(Found::Copy(Box::new(cursors), complete))
 }
 
 async fn meta(session: &Session, lock: &str) -> Result<BTreeMap<String, Vec<u8>>, CopyFailure> {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
-use countersign_core::command::{Job, Request};
-use countersign_core::ids::{RecipientId, VerificationId};
+use countersign_core::command::{Job, Request, Started};
 use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::RootId;
 use countersign_core::store::Unavailable;
@@ -16,7 +15,7 @@ use tokio_postgres::Row;
 
 use super::Failure;
 use super::engine::Engine;
-use super::load::{Fetched, Wanted};
+use super::load::{Fetched, Locked, Wanted};
 use super::rows::{body, bytes, column, encode};
 use super::session::{BEGIN, Session};
 use super::settings_table;
@@ -29,8 +28,8 @@ pub(super) enum Task<'a> {
     Decide(&'a [&'a Request]),
     /// Change projects or keys.
     Administer(&'a AdminRequest),
-    /// End verifications of the clock's future, at what it shows now.
-    EndFuture(&'a [(Tenant, VerificationId)], [u8; 10]),
+    /// End what was started in the clock's future, at what it shows now.
+    EndFuture(&'a [(Tenant, Started)], [u8; 10]),
     /// Accept that the clock went back.
     AcceptClock(Actor, [u8; 10]),
     /// Make another root the active one.
@@ -104,9 +103,10 @@ pub(super) async fn prepare(
     match task {
         Task::Decide(requests) => decide(session, engine, lane, requests, false).await,
         Task::Administer(request) => administer(session, engine, lane, request).await,
-        Task::EndFuture(ids, random) => {
+        Task::EndFuture(pending, random) => {
+            let pending = pending.iter();
             let requests: Vec<_> =
-                ids.iter().map(|(tenant, id)| Request::ending_future(*tenant, *id, *random)).collect();
+                pending.map(|(of, started)| Request::ending_future(*of, *started, *random)).collect();
             let requests: Vec<_> = requests.iter().collect();
             decide(session, engine, lane, &requests, true).await
         }
@@ -121,7 +121,7 @@ async fn open(
     engine: &Engine,
     lane: Claim,
     wanted: &Wanted,
-) -> Result<(Opened, std::collections::BTreeSet<RecipientId>, super::load::Found), Failure> {
+) -> Result<(Opened, Locked, super::load::Found), Failure> {
     let holder = lane.holder.as_slice();
     let (begun, place, reserved, locked, found, instant) = futures_util::join!(
         session.run(BEGIN),
@@ -136,7 +136,7 @@ async fn open(
     reserved?;
     let (locked, found) = (locked?, found?);
     let instant = instant?.into_iter().next().ok_or(Failure::Conflict)?;
-    engine.follow_root(active_root(&instant)?)?;
+    stands(engine, &instant)?;
     let opened = Opened {
         lane: lane.id,
         batch: column(&place, 0)?,
@@ -254,7 +254,11 @@ pub(super) fn last(instant: &Row) -> Result<Timestamp, Failure> {
     column(instant, 2).map(Timestamp::from_millis)
 }
 
-/// The root that is active, of a row of [`Sql::Instant`].
-pub(super) fn active_root(instant: &Row) -> Result<RootId, Failure> {
-    bytes(instant, 1).map(|number| RootId(u16::from_be_bytes(number)))
+/// Whether this node's keys are still those of the store, by a row of [`Sql::Instant`]: it follows the root that is active,
+/// and decides nothing in an epoch that has ended.
+pub(super) fn stands(engine: &Engine, instant: &Row) -> Result<(), Failure> {
+    if bytes(instant, 4)? != *engine.keys.epoch() {
+        return Err(Failure::Fenced);
+    }
+    engine.follow_root(bytes(instant, 1).map(|number| RootId(u16::from_be_bytes(number)))?)
 }

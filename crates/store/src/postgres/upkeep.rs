@@ -1,6 +1,7 @@
 //! Deliveries that are due, codes whose time ran out, rows that retention no longer keeps.
 
-use countersign_core::command::Job;
+use countersign_core::challenge::{Challenge, ChallengeStatus};
+use countersign_core::command::{Job, Started};
 use countersign_core::delivery::Delivery;
 use countersign_core::ids::VerificationId;
 use countersign_core::ledger::RecipientRow;
@@ -12,13 +13,13 @@ use countersign_core::time::Timestamp;
 use countersign_core::verification::{Status, Verification};
 use std::collections::BTreeMap;
 
-use super::Failure;
 use super::engine::Engine;
 use super::rows::{bodies, body, column};
 use super::session::{BEGIN, Session};
 use super::sql::Sql;
-use super::turn::last;
+use super::turn::{last, stands};
 use super::write::write_deliveries;
+use super::{Failure, subjects};
 
 /// Verifications of the clock's future that are read at once.
 const FUTURE_MOST: i64 = 256;
@@ -42,6 +43,7 @@ pub(super) async fn claim(session: &Session, engine: &Engine, most: usize) -> Re
 
 async fn claim_in_transaction(session: &Session, engine: &Engine, most: usize) -> Result<Vec<Job>, Failure> {
     let instant = session.query_opt(Sql::Instant, &[]).await?.ok_or(Failure::Conflict)?;
+    stands(engine, &instant)?;
     let now = engine.instant(column(&instant, 0)?, last(&instant)?).map_err(Failure::ClockWentBack)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut due: Vec<Delivery> = bodies(&session.query(Sql::Claim, &[&now.millis(), &most]).await?)?;
@@ -108,30 +110,69 @@ async fn between(
     bodies(&session.query(Sql::VerificationsBetween, &params).await?)
 }
 
-/// Where a walk over the verifications of all tenants stands.
-pub(super) type Place = (Tenant, VerificationId);
+/// What a walk over everything that was started looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Verification,
+    Challenge,
+}
 
-/// Pending verifications whose ids are later than `clock`, some hundreds from `from` on, and where to go on. An hour of
-/// them is more than fits into one read.
+/// Where such a walk stands.
+pub(super) struct Place {
+    kind: Kind,
+    tenant: Tenant,
+    id: [u8; 16],
+}
+
+/// Pending verifications and challenges whose ids are later than `clock`, some hundreds from `from` on, and where to go
+/// on. An hour of them is more than fits into one read.
 pub(super) async fn pending_after(
     session: &Session,
     clock: Timestamp,
     from: Option<Place>,
-) -> Result<(Vec<Place>, Option<Place>), Failure> {
-    let (first, end) = (VerificationId::new(clock, [0xff; 10]), VerificationId::from_bytes([0xff; 16]));
+) -> Result<(Vec<(Tenant, Started)>, Option<Place>), Failure> {
+    let first = *VerificationId::new(clock, [0xff; 10]).as_bytes();
     let mut found = Vec::new();
-    let all = tenants(session).await?.into_iter();
-    for tenant in all.skip_while(|tenant| from.is_some_and(|(of, _)| of != *tenant)) {
-        let begun = from.filter(|(of, _)| *of == tenant).map(|(_, id)| id);
-        let later = between(session, tenant, begun.unwrap_or(first), end, FUTURE_MOST).await?;
-        let last = later.last().map(|row| row.id).filter(|_| later.len() as i64 == FUTURE_MOST);
-        let pending = later.into_iter().filter(|row| row.status == Status::Pending);
-        found.extend(pending.map(|row| (tenant, row.id)));
+    let tenants = tenants(session).await?;
+    let of_kind = |kind| tenants.iter().map(move |tenant| (kind, *tenant));
+    let mut all: Vec<_> = [Kind::Verification, Kind::Challenge].into_iter().flat_map(of_kind).collect();
+    let stood = from.as_ref().map(|place| (place.kind, place.tenant));
+    all.drain(..all.iter().position(|place| Some(*place) == stood).unwrap_or(0));
+    for (kind, tenant) in all {
+        let begun = from.as_ref().filter(|_| stood == Some((kind, tenant))).map(|place| place.id);
+        let later = later(session, kind, tenant, begun.unwrap_or(first)).await?;
+        let last = later.last().map(|(started, _)| *started.as_bytes());
+        let last = last.filter(|_| later.len() as i64 == FUTURE_MOST);
+        let pending = later.into_iter().filter(|(_, pending)| *pending);
+        found.extend(pending.map(|(started, _)| (tenant, started)));
         if last.is_some() || found.len() as i64 >= FUTURE_MOST {
-            return Ok((found, Some((tenant, last.unwrap_or(end)))));
+            return Ok((found, Some(Place { kind, tenant, id: last.unwrap_or([0xff; 16]) })));
         }
     }
     Ok((found, None))
+}
+
+/// What a tenant started with ids behind `after`, each with whether it is pending; at most [`FUTURE_MOST`].
+async fn later(
+    session: &Session,
+    kind: Kind,
+    tenant: Tenant,
+    after: [u8; 16],
+) -> Result<Vec<(Started, bool)>, Failure> {
+    let (of, after, end) = (tenant.to_bytes(), after.as_slice(), [0xff_u8; 16].as_slice());
+    let params: [super::session::Param<'_>; 4] = [&of.as_slice(), &after, &end, &FUTURE_MOST];
+    Ok(match kind {
+        Kind::Verification => {
+            let rows: Vec<Verification> = bodies(&session.query(Sql::VerificationsBetween, &params).await?)?;
+            let pending = |row: Verification| (row.id, row.status == Status::Pending);
+            rows.into_iter().map(pending).map(|(id, pending)| (Started::Verification(id), pending)).collect()
+        }
+        Kind::Challenge => {
+            let rows: Vec<Challenge> = bodies(&session.query(Sql::ChallengesBetween, &params).await?)?;
+            let pending = |row: Challenge| (row.id, row.status == ChallengeStatus::Pending);
+            rows.into_iter().map(pending).map(|(id, pending)| (Started::Challenge(id), pending)).collect()
+        }
+    })
 }
 
 /// Removes rows that retention no longer keeps, at most `most` of each table. Rows somebody works on are left for the
@@ -150,10 +191,11 @@ pub(super) async fn retire(
     let bound = bound.as_bytes().as_slice();
     for tenant in tenants(session).await? {
         let tenant = tenant.to_bytes().to_vec();
-        for sql in [Sql::RetireDeliveries, Sql::RetireVerifications] {
+        for sql in [Sql::RetireDeliveries, Sql::RetireVerifications, Sql::RetireChallenges] {
             gone += session.execute(sql, &[&tenant, &bound, &most]).await?;
         }
     }
+    gone += subjects::retire_removed(session, now.minus(keep.journal), most).await?;
     Ok(gone)
 }
 

@@ -6,11 +6,11 @@ use countersign_core::ids::{RecipientId, VerificationId};
 use countersign_core::journal::Entry;
 use countersign_core::verification::Verification;
 
-use super::Failure;
 use super::rows::encode;
 use super::session::Session;
 use super::sql::Sql;
 use super::turn::Stand;
+use super::{Failure, subjects};
 
 /// How a commit ended.
 pub(super) enum Ended {
@@ -35,10 +35,11 @@ pub(super) struct Writes {
     forgotten: Vec<Vec<u8>>,
     once: Pairs,
     once_at: Vec<i64>,
+    subjects: subjects::Writes,
 }
 
 type Column = Vec<Option<Vec<u8>>>;
-type Table<const N: usize> = [Column; N];
+pub(super) type Table<const N: usize> = [Column; N];
 type Pairs = Table<2>;
 
 /// Tenant, id, verification, recipient, body; and the time they are due.
@@ -68,6 +69,7 @@ impl Writes {
             forgotten,
             once: Pairs::default(),
             once_at: Vec::new(),
+            subjects: subjects::Writes::of(&changes.subjects)?,
         };
         for (id, row) in &changes.recipients {
             let new = changes.new_recipients.contains(id);
@@ -140,13 +142,14 @@ impl Writes {
             insert(session, Sql::UpdateVerifications, &self.verifications),
             self.new_deliveries.insert(session),
             self.deliveries.update(session),
+            self.subjects.send(session),
             self.write_journal(session, stand),
             self.write_once(session),
             // One row, certainly: this transaction holds its lock.
             async { session.execute(Sql::AdvanceLane, &lane.each_ref().map(|of| of as _)).await.map(drop) },
             session.run("COMMIT"),
         );
-        let results: [Result<(), Failure>; 11] = results.into();
+        let results: [Result<(), Failure>; 12] = results.into();
         let mut failures: Vec<Failure> = results.into_iter().filter_map(Result::err).collect();
         // A refusal of the server means that the transaction had failed, so its COMMIT was a ROLLBACK.
         match failures.iter().position(Failure::is_refusal) {
@@ -231,7 +234,11 @@ pub(super) async fn write_deliveries(session: &Session, rows: &[Delivery]) -> Re
 }
 
 /// Runs a statement whose parameters are the columns of `table`, unless there are no rows.
-async fn insert<const N: usize>(session: &Session, sql: Sql, table: &Table<N>) -> Result<(), Failure> {
+pub(super) async fn insert<const N: usize>(
+    session: &Session,
+    sql: Sql,
+    table: &Table<N>,
+) -> Result<(), Failure> {
     if table[0].is_empty() {
         return Ok(());
     }
@@ -239,7 +246,7 @@ async fn insert<const N: usize>(session: &Session, sql: Sql, table: &Table<N>) -
     session.execute(sql, &params).await.map(drop)
 }
 
-fn push<const N: usize>(table: &mut Table<N>, row: [&[u8]; N]) {
+pub(super) fn push<const N: usize>(table: &mut Table<N>, row: [&[u8]; N]) {
     push_nullable(table, row.map(Some));
 }
 

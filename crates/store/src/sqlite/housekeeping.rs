@@ -11,7 +11,7 @@ use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::Failure;
+use super::{Failure, subjects};
 
 /// Commits between two passive checkpoints.
 const COMMITS_PER_CHECKPOINT: u32 = 64;
@@ -93,10 +93,11 @@ pub(super) fn retire(
                    (SELECT seq FROM (SELECT seq, at FROM journal ORDER BY seq LIMIT ?2) WHERE at < ?1)";
     gone += connection.prepare_cached(journal)?.execute(params![now.minus(keep.journal).millis(), most])?;
     gone += retire_verifications(connection, now.minus(keep.verifications), most)?;
+    gone += subjects::retire_removed(connection, now.minus(keep.journal), most)?;
     Ok(gone as u64)
 }
 
-/// Verifications and deliveries are in the order of their ids, so the old ones of a tenant lie at its front.
+/// Verifications, deliveries and challenges are in the order of their ids, so the old ones of a tenant lie at its front.
 fn retire_verifications(connection: &Connection, before: Timestamp, most: i64) -> Result<usize, Failure> {
     let bound = VerificationId::new(before, [0; 10]);
     let mut gone = 0;
@@ -108,6 +109,7 @@ fn retire_verifications(connection: &Connection, before: Timestamp, most: i64) -
             );
             gone += connection.prepare_cached(&sql)?.execute(params![tenant, bound.as_bytes(), most])?;
         }
+        gone += subjects::retire_challenges(connection, tenant, before, most)?;
     }
     Ok(gone)
 }

@@ -1,10 +1,12 @@
 //! The embedded engine: one SQLite file, one writer thread that commits in groups, a few readers.
 
+mod epoch;
 mod housekeeping;
 mod read;
 mod rows;
 mod settings;
 mod source;
+mod subjects;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -16,14 +18,15 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Job, RecipientIndex, Request};
-use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::ids::{ChallengeId, FactorId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root};
 use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::{
-    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
-    Unavailable,
+    ChallengePage, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
+    Shown, Store, SubjectPage, SubjectShown, Unavailable,
 };
+use countersign_core::subject::Aim;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock, ClockWentBack, EntropySource, Timestamp};
@@ -32,7 +35,8 @@ use tokio::sync::mpsc;
 
 use crate::HandOver;
 use crate::queue::Entrance;
-use rows::SqliteRows;
+pub use epoch::fence;
+use epoch::prepare;
 pub(crate) use source::{Identity, Read, Source};
 use writer::Work;
 
@@ -56,6 +60,8 @@ pub enum Failure {
     Corrupt(String),
     /// The schema could not be brought up to date.
     Migration(String),
+    /// There is no store in the file.
+    Missing,
     /// The linked SQLite is too old to be trusted.
     TooOld(String),
     /// The key ring does not belong to this database.
@@ -70,6 +76,7 @@ impl fmt::Display for Failure {
             Self::Sqlite(error) => write!(f, "{error}"),
             Self::Corrupt(reason) => write!(f, "a stored row cannot be read: {reason}"),
             Self::Migration(reason) => write!(f, "the schema could not be brought up to date: {reason}"),
+            Self::Missing => f.write_str("there is no store of countersign in this file"),
             Self::TooOld(version) => write!(f, "SQLite {version} is linked; 3.51.3 or later is needed"),
             Self::WrongRing(reason) => f.write_str(reason),
             Self::ClockWentBack(back) => write!(f, "{}", Unavailable::ClockWentBack(*back)),
@@ -219,34 +226,6 @@ fn connect(path: &Path, cache_mib: i32) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
-/// The epoch of the store, made with the file, and the check values of the ring, compared at every start.
-fn prepare(connection: &Connection, options: &Options<'_>) -> Result<Keys, Failure> {
-    let rows = SqliteRows(connection);
-    let epoch = match rows.meta("epoch")? {
-        Some(epoch) => <[u8; 16]>::try_from(epoch).map_err(|_| Failure::Corrupt("the epoch".to_owned()))?,
-        None => {
-            let mut epoch = [0; 16];
-            options.entropy.fill(&mut epoch);
-            rows.set_meta("epoch", &epoch)?;
-            epoch
-        }
-    };
-    for root in options.roots {
-        let name = format!("check_value/{}", root.id.0);
-        match rows.meta(&name)? {
-            Some(known) if known == root.check_value().as_bytes() => {}
-            Some(_) => {
-                return Err(Failure::WrongRing(format!(
-                    "the key ring's {} is not the one this database was written with",
-                    root.id
-                )));
-            }
-            None => rows.set_meta(&name, root.check_value().as_bytes())?,
-        }
-    }
-    Keys::derive(options.roots, epoch).map_err(|error| Failure::WrongRing(error.to_string()))
-}
-
 fn last_commit(connection: &Connection) -> Result<Timestamp, Failure> {
     use rusqlite::OptionalExtension as _;
     let sql = "SELECT at FROM journal ORDER BY seq DESC LIMIT 1";
@@ -320,6 +299,28 @@ impl Store for SqliteStore {
 
     fn settings(&self, tenant: Tenant, kind: SettingKind) -> Pending<'_, Vec<Setting>> {
         self.readers.run(move |reading| settings::all(&reading.rows, tenant, kind))
+    }
+
+    fn subject(&self, tenant: Tenant, aim: Aim) -> Pending<'_, Option<SubjectShown>> {
+        self.readers.run(move |reading| reading.subject(&tenant, &aim))
+    }
+
+    fn subjects(&self, tenant: Tenant, before: Option<SubjectId>, limit: usize) -> Pending<'_, SubjectPage> {
+        self.readers.run(move |reading| reading.subjects(&tenant, before, limit))
+    }
+
+    fn challenges(
+        &self,
+        tenant: Tenant,
+        of: Option<SubjectId>,
+        before: Option<ChallengeId>,
+        limit: usize,
+    ) -> Pending<'_, ChallengePage> {
+        self.readers.run(move |reading| reading.challenges(&tenant, of, before, limit))
+    }
+
+    fn tenant_of_factor(&self, id: FactorId) -> Pending<'_, Option<Tenant>> {
+        self.readers.run(move |reading| reading.tenant_of_factor(id))
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {

@@ -1,17 +1,19 @@
 //! Every statement of the write path: the look-ups of [`Rows`] and the writes of a batch.
 
 use countersign_core::batch::Changes;
+use countersign_core::challenge::Challenge;
 use countersign_core::command::Recorded;
 use countersign_core::delivery::Delivery;
-use countersign_core::ids::{DeliveryId, RecipientId, VerificationId};
+use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, RecipientId, SubjectId, VerificationId};
 use countersign_core::journal::{Entry, leaf};
 use countersign_core::keys::Digest;
 use countersign_core::ledger::RecipientRow;
+use countersign_core::subject::SubjectRow;
 use countersign_core::tenant::Tenant;
 use countersign_core::verification::Verification;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::Failure;
+use super::{Failure, subjects};
 use crate::cbor;
 use crate::load::Rows;
 
@@ -102,6 +104,30 @@ impl Rows for SqliteRows<'_> {
     fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Failure> {
         self.bodies("SELECT body FROM delivery WHERE verification = ?1 ORDER BY id", [id.as_bytes()])
     }
+
+    fn subject_by_index(&mut self, tenant: &Tenant, digest: &Digest) -> Result<Option<SubjectId>, Failure> {
+        let sql = "SELECT subject FROM subject_index WHERE tenant = ?1 AND digest = ?2";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let found = statement.query_row(params![tenant.to_bytes(), digest.0], |row| row.get(0)).optional()?;
+        Ok(found.map(SubjectId::from_bytes))
+    }
+
+    fn subject_of_factor(&mut self, tenant: &Tenant, id: FactorId) -> Result<Option<SubjectId>, Failure> {
+        let sql = "SELECT subject FROM factor WHERE id = ?1 AND tenant = ?2";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let key = params![id.as_bytes(), tenant.to_bytes()];
+        Ok(statement.query_row(key, |row| row.get(0)).optional()?.map(SubjectId::from_bytes))
+    }
+
+    fn subject(&mut self, tenant: &Tenant, id: SubjectId) -> Result<Option<SubjectRow>, Failure> {
+        let sql = "SELECT body FROM subject WHERE tenant = ?1 AND id = ?2";
+        self.body(sql, params![tenant.to_bytes(), id.as_bytes()])
+    }
+
+    fn challenge(&mut self, tenant: &Tenant, id: ChallengeId) -> Result<Option<Challenge>, Failure> {
+        let sql = "SELECT body FROM challenge WHERE tenant = ?1 AND id = ?2";
+        self.body(sql, params![tenant.to_bytes(), id.as_bytes()])
+    }
 }
 
 /// Writes all of a batch, inside its transaction.
@@ -115,6 +141,7 @@ pub(super) fn write(connection: &Connection, changes: &Changes) -> Result<(), Fa
     for (delivery, new) in changes.deliveries.values() {
         write_delivery(connection, delivery, *new)?;
     }
+    subjects::write(connection, &changes.subjects)?;
     for entry in &changes.journal {
         write_entry(connection, entry)?;
     }

@@ -6,6 +6,7 @@ use countersign_core::delivery::Delivery;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
+use super::epoch::FENCED_AT;
 use super::rows::{SqliteRows, decode};
 use super::{Failure, migrations};
 use crate::copy::{Chunk, Column, CopyFailure, Cursor, Cursors, LastEntry, Table};
@@ -28,6 +29,8 @@ pub(crate) struct Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) epoch: [u8; 16],
+    /// When the epoch began, if it followed a restore.
+    pub(crate) fenced_at: Option<Vec<u8>>,
     /// Of each root that was ever used: the key it is kept under and the value.
     pub(crate) check_values: Vec<(String, Vec<u8>)>,
 }
@@ -129,6 +132,10 @@ const fn select(table: Table) -> (&'static str, &'static str, &'static [usize]) 
         Table::Journal => ("seq, at, verification, body", "seq", &[0]),
         Table::Once => ("key, at, body, seq", "seq", &[3]),
         Table::Setting => ("tenant, kind, id, body", "tenant, kind, id", &[0, 1, 2]),
+        Table::Subject => ("tenant, id, removed_at, body", "tenant, id", &[0, 1]),
+        Table::SubjectIndex => ("tenant, digest, subject", "tenant, digest", &[0, 1]),
+        Table::Factor => ("id, tenant, subject", "id", &[0]),
+        Table::Challenge => ("tenant, id, subject, body", "tenant, id", &[0, 1]),
     }
 }
 
@@ -275,7 +282,8 @@ fn identity(connection: &Connection, path: &Path) -> Result<Identity, CopyFailur
     let sql = "SELECT key, value FROM meta WHERE key LIKE 'check_value/%' ORDER BY key";
     let mut statement = connection.prepare(sql)?;
     let check_values = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Identity { epoch, check_values: check_values.collect::<Result<_, _>>()? })
+    let check_values = check_values.collect::<Result<_, _>>()?;
+    Ok(Identity { epoch, fenced_at: rows.meta(FENCED_AT)?, check_values })
 }
 
 fn not_a_store(path: &Path) -> CopyFailure {

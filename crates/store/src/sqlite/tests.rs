@@ -2,6 +2,7 @@
 
 mod failing;
 mod file;
+mod subjects;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,15 +78,28 @@ impl SqliteStore {
 async fn done(store: &SqliteStore, request: Request) -> Snapshot {
     match store.submit(request).await.unwrap().answer {
         Answer::Done(snapshot) | Answer::Approved(snapshot, _) => *snapshot,
-        refused @ Answer::Refused(..) => panic!("{refused:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
 /// Every row of every table, as it is stored.
 fn dump(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
-    let tables =
-        ["project", "api_key", "recipient_index", "recipient", "verification", "delivery", "journal", "once"];
+    let tables = [
+        "project",
+        "api_key",
+        "recipient_index",
+        "recipient",
+        "verification",
+        "delivery",
+        "journal",
+        "once",
+        "setting",
+        "subject",
+        "subject_index",
+        "factor",
+        "challenge",
+    ];
     let mut rows = Vec::new();
     for table in tables {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();

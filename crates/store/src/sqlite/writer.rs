@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
-use countersign_core::command::{Job, Request};
+use countersign_core::challenge::{Challenge, ChallengeStatus};
+use countersign_core::command::{Job, Request, Started};
 use countersign_core::ids::VerificationId;
 use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::Keys;
@@ -173,8 +174,8 @@ impl Writer {
         let clock = self.outside.clock.now();
         let Err(ClockWentBack { by }) = next_instant(self.outside.last, clock) else { return Ok(None) };
         let keys = Arc::clone(&self.outside.keys);
-        for (tenant, id) in pending_after(&self.connection, clock)? {
-            let request = Request::ending_future(tenant, id, random);
+        for (tenant, started) in pending_after(&self.connection, clock)? {
+            let request = Request::ending_future(tenant, started, random);
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
             self.end(decide_at(&self.connection, &[&request], clock, &keys))?;
         }
@@ -240,19 +241,20 @@ fn decide_at(
     Ok(((outcomes, changes), changed))
 }
 
-/// Pending verifications whose ids are later than `clock`.
-fn pending_after(
-    connection: &Connection,
-    clock: Timestamp,
-) -> Result<Vec<(Tenant, VerificationId)>, Failure> {
-    let sql = "SELECT body FROM verification WHERE tenant = ?1 AND id > ?2 ORDER BY id";
+/// Pending verifications and challenges whose ids are later than `clock`.
+fn pending_after(connection: &Connection, clock: Timestamp) -> Result<Vec<(Tenant, Started)>, Failure> {
     let rows = SqliteRows(connection);
-    let after = VerificationId::new(clock, [0xff; 10]);
+    let after = *VerificationId::new(clock, [0xff; 10]).as_bytes();
     let mut found = Vec::new();
     for tenant in tenants(connection)? {
-        let later: Vec<Verification> = rows.bodies(sql, params![tenant.to_bytes(), after.as_bytes()])?;
+        let sql = "SELECT body FROM verification WHERE tenant = ?1 AND id > ?2 ORDER BY id";
+        let later: Vec<Verification> = rows.bodies(sql, params![tenant.to_bytes(), after])?;
         let pending = later.into_iter().filter(|row| row.status == Status::Pending);
-        found.extend(pending.map(|row| (tenant, row.id)));
+        found.extend(pending.map(|row| (tenant, Started::Verification(row.id))));
+        let sql = "SELECT body FROM challenge WHERE tenant = ?1 AND id > ?2 ORDER BY id";
+        let later: Vec<Challenge> = rows.bodies(sql, params![tenant.to_bytes(), after])?;
+        let pending = later.into_iter().filter(|row| row.status == ChallengeStatus::Pending);
+        found.extend(pending.map(|row| (tenant, Started::Challenge(row.id))));
     }
     Ok(found)
 }

@@ -6,7 +6,9 @@ use countersign_core::batch::Outcome;
 use countersign_core::command::{Answer, Job, Request, Snapshot};
 use countersign_core::ids::VerificationId;
 use countersign_core::journal::Entry;
+use countersign_core::refusal::Refusal;
 use countersign_core::store::{Shown, Store};
+use countersign_core::subject::SubjectSnapshot;
 use countersign_core::tenancy::{AdminAnswer, AdminChange};
 use countersign_core::verification::Verification;
 use countersign_sim::{FakeClock, Requests, SeededEntropy, test_keys, test_ring};
@@ -86,7 +88,23 @@ impl Bench {
     pub(crate) async fn done(&self, request: Request) -> Snapshot {
         match self.answer(request).await {
             Answer::Done(snapshot) | Answer::Approved(snapshot, _) => *snapshot,
-            refused @ Answer::Refused(..) => panic!("{refused:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a request about a subject that must be carried out shows.
+    pub(crate) async fn subject(&self, request: Request) -> SubjectSnapshot {
+        match self.answer(request).await {
+            Answer::Subject(snapshot) | Answer::Granted(snapshot, _) => *snapshot,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Why a request about a subject is not carried out.
+    pub(crate) async fn declined(&self, request: Request) -> Refusal {
+        match self.answer(request).await {
+            Answer::Declined(refusal, _) => refusal,
+            other => panic!("{other:?}"),
         }
     }
 

@@ -7,12 +7,16 @@ mod bench;
 mod claims;
 mod commits;
 mod copy;
+mod factor_races;
+mod fence;
 mod journal;
 mod lists;
+mod node_subjects;
 mod nodes;
 mod once;
 mod races;
 mod rows;
+mod subjects;
 mod sweeps;
 
 /// Names every check once and gives each engine a test for it.
@@ -109,5 +113,25 @@ conformance! {
         a_hundred_right_codes_approve_once,
         twins_in_parallel_create_once,
         parallel_sends_stay_within_the_cap,
+    }
+    subjects {
+        a_subject_is_found_by_its_name_its_factors_and_its_challenges,
+        a_removed_subject_gives_its_name_back,
+        lists_of_subjects_and_challenges_follow_the_cursor,
+        a_foreign_tenant_sees_and_changes_no_subject,
+        an_enrolment_is_told_again_with_its_secret_until_the_subject_is_removed,
+        a_factor_is_removed_on_the_strength_of_another_once,
+        retention_forgets_old_challenges_and_removed_subjects,
+        challenges_of_a_clock_that_was_set_back_are_over,
+    }
+    factor_races {
+        a_hundred_entries_of_one_code_of_an_app,
+        a_hundred_entries_of_one_code_of_a_token,
+        a_hundred_entries_of_one_code_of_a_list,
+        a_hundred_times_the_yes_of_a_device,
+        two_hundred_guesses_at_one_factor_over_many_challenges,
+        a_factor_that_is_removed_while_codes_are_on_their_way,
+        fifty_enrolments_of_one_name_make_one_subject,
+        twins_of_an_enrolment_enrol_once,
     }
 }

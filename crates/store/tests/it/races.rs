@@ -15,7 +15,7 @@ use crate::bench::Bench;
 const PHONE: &str = "+48600100217";
 
 /// Submits all requests at the same moment, each from a task of its own.
-async fn all_at_once(bench: &Bench, requests: Vec<Request>) -> Vec<Answer> {
+pub(crate) async fn all_at_once(bench: &Bench, requests: Vec<Request>) -> Vec<Answer> {
     let barrier = Arc::new(Barrier::new(requests.len()));
     let mut tasks = JoinSet::new();
     for request in requests {

@@ -2,9 +2,9 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::challenge::{ended, find, refuse};
+use super::challenge::{end_alone, find, refuse};
 use super::enrol::put;
-use super::{Changing, Decision, Turn, declined, done, locked};
+use super::{Changing, Decision, Turn, declined, locked};
 use crate::binding::{Binding, Transaction};
 use crate::challenge::{ApprovedBy, Challenge, ChallengeStatus, Method};
 use crate::command::{Answer, ProofGrant};
@@ -94,7 +94,7 @@ fn admit(
     challenge: &Challenge,
     check: &CheckChallenge,
 ) -> Result<Vec<Candidate>, Refusal> {
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Err(refusal);
     }
     // Once a message was sent for it, a code is that of the message: it must not cost a try at the factors as well.
@@ -229,7 +229,7 @@ pub(super) fn reply(turn: &Turn<'_>, id: FactorId, reply: &Reply) -> Result<Deci
     if factor.state != FactorState::Active || !challenge.pushed_to.contains(&id) {
         return Err(Refusal::NotFound);
     }
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     let private = challenge.open(&*turn.data_key(&row)?, row.data_key.root).ok_or(Refusal::RootUnknown)?;
@@ -238,19 +238,13 @@ pub(super) fn reply(turn: &Turn<'_>, id: FactorId, reply: &Reply) -> Result<Deci
     if !algorithm.verifies(public_key, &message, &reply.signature) {
         return Err(Refusal::SignatureInvalid);
     }
-    let mut changing = Changing::new(turn, &row).of_challenge(challenge.id).of_factor(id);
     if reply.verdict == Verdict::Deny {
-        challenge.end(ChallengeStatus::Denied, turn.now);
-        changing.note(SubjectEvent::ChallengeEnded(challenge.status));
-        row.open.retain(|open| *open != challenge.id);
-        let mut snapshot = turn.snapshot(&row);
-        snapshot.challenge = Some(challenge.clone());
-        changing.effects.challenges.push(challenge);
-        return Ok(done(changing.write(&row), snapshot));
+        return Ok(end_alone(turn, row, challenge, ChallengeStatus::Denied));
     }
     if let Some(held) = factor.held(turn.now) {
         return Ok(refuse(turn, locked(held), &row, challenge));
     }
+    let mut changing = Changing::new(turn, &row).of_challenge(challenge.id).of_factor(id);
     let number = normalise(&reply.number, NUMBER).map_err(|_| Refusal::CodeMalformed)?;
     let expected = challenge.number(turn.keys).ok_or(Refusal::RootUnknown)?;
     challenge.wrong_numbers = challenge.wrong_numbers.saturating_add(1);
@@ -284,7 +278,7 @@ pub(super) fn settle(
     method: Method,
 ) -> Result<Decision, Refusal> {
     let (row, challenge) = find(turn, id)?;
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     if challenge.verification != Some(verification) || !challenge.methods.contains(&method) {
@@ -311,7 +305,7 @@ pub(super) fn redeem(turn: &Turn<'_>, id: ChallengeId, redeem: &Redeem) -> Resul
         ChallengeStatus::Approved => {
             all_named(&challenge, redeem.transaction.is_some(), redeem.session.is_some()).err()
         }
-        other => ended(other),
+        other => other.refusal(),
     };
     if let Some(refusal) = refusal {
         return Ok(refuse(turn, refusal, &row, challenge));

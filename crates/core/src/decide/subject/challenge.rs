@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Changing, Decision, Turn, answer, done};
 use crate::binding::Binding;
 use crate::challenge::{Challenge, ChallengeStatus, Method, sealed_for};
+use crate::command::Answer;
 use crate::factor::{Factor, FactorKind};
 use crate::ids::{ChallengeId, FactorId, VerificationId};
 use crate::journal::SubjectPlace;
@@ -12,7 +13,7 @@ use crate::keys::seal;
 use crate::limits;
 use crate::recipient::{Recipient, RecipientKind};
 use crate::refusal::Refusal;
-use crate::subject::{CheckChallenge, NewChallenge, SubjectEvent, SubjectRow};
+use crate::subject::{CheckChallenge, NewChallenge, SubjectEffects, SubjectEvent, SubjectRow};
 use crate::time::Timestamp;
 
 const TEN_MINUTES: Duration = Duration::from_secs(10 * 60);
@@ -38,7 +39,12 @@ pub(super) fn begin(turn: &Turn<'_>, new: &NewChallenge) -> Result<Decision, Ref
             session: new.private.session.clone(),
             transaction: new.private.transaction.clone(),
         };
-        return answer::check_on(turn, changing, row, challenge, &check);
+        let (effects, answer) = answer::check_on(turn, changing, row, challenge, &check)?;
+        // What is refused without costing a try leaves no challenge behind.
+        return match answer {
+            Answer::Declined(refusal, _) if effects == SubjectEffects::default() => Err(refusal),
+            answer => Ok((effects, answer)),
+        };
     }
     let mut snapshot = turn.snapshot(&row);
     snapshot.challenge = Some(challenge.clone());
@@ -190,33 +196,38 @@ pub(super) fn find(turn: &Turn<'_>, id: ChallengeId) -> Result<(SubjectRow, Chal
     Ok((row, challenge))
 }
 
-/// Why nothing can be done with a challenge in an end state; `None` while it is pending.
-pub(super) const fn ended(status: ChallengeStatus) -> Option<Refusal> {
-    match status {
-        ChallengeStatus::Pending => None,
-        ChallengeStatus::Approved => Some(Refusal::ChallengeAlreadyApproved),
-        ChallengeStatus::MaxAttempts => Some(Refusal::ChallengeMaxAttempts),
-        ChallengeStatus::Denied => Some(Refusal::ChallengeDenied),
-        ChallengeStatus::Expired => Some(Refusal::ChallengeExpired),
-        ChallengeStatus::CanceledByCustomer
-        | ChallengeStatus::Superseded
-        | ChallengeStatus::BindingChanged => Some(Refusal::ChallengeCanceled),
-    }
-}
-
 pub(super) fn cancel(turn: &Turn<'_>, id: ChallengeId) -> Result<Decision, Refusal> {
-    let (mut row, mut challenge) = find(turn, id)?;
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    let (row, challenge) = find(turn, id)?;
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
-    challenge.end(ChallengeStatus::CanceledByCustomer, turn.now);
-    row.open.retain(|open| *open != id);
-    let mut changing = Changing::new(turn, &row).of_challenge(id);
-    changing.note(SubjectEvent::ChallengeEnded(challenge.status));
+    Ok(end_alone(turn, row, challenge, ChallengeStatus::CanceledByCustomer))
+}
+
+pub(super) fn expire(turn: &Turn<'_>, id: ChallengeId) -> Result<Decision, Refusal> {
+    let (row, challenge) = find(turn, id)?;
+    let over = challenge.status_at(turn.keys, turn.now) == ChallengeStatus::Expired;
+    if challenge.status != ChallengeStatus::Pending || !over {
+        return Err(Refusal::StateConflict);
+    }
+    Ok(end_alone(turn, row, challenge, ChallengeStatus::Expired))
+}
+
+/// Ends a pending challenge when nothing else changes.
+pub(super) fn end_alone(
+    turn: &Turn<'_>,
+    mut row: SubjectRow,
+    mut challenge: Challenge,
+    to: ChallengeStatus,
+) -> Decision {
+    challenge.end(to, turn.now);
+    row.open.retain(|open| *open != challenge.id);
+    let mut changing = Changing::new(turn, &row).of_challenge(challenge.id);
+    changing.note(SubjectEvent::ChallengeEnded(to));
     let mut snapshot = turn.snapshot(&row);
     snapshot.challenge = Some(challenge.clone());
     changing.effects.challenges.push(challenge);
-    Ok(done(changing.write(&row), snapshot))
+    done(changing.write(&row), snapshot)
 }
 
 /// Notes the verification that was begun for it. A later one takes the place of an earlier.
@@ -226,7 +237,7 @@ pub(super) fn fall_back(
     verification: VerificationId,
 ) -> Result<Decision, Refusal> {
     let (row, mut challenge) = find(turn, id)?;
-    if let Some(refusal) = ended(challenge.status_at(turn.keys, turn.now)) {
+    if let Some(refusal) = challenge.status_at(turn.keys, turn.now).refusal() {
         return Ok(refuse(turn, refusal, &row, challenge));
     }
     challenge.verification = Some(verification);
@@ -242,5 +253,5 @@ pub(super) fn fall_back(
 pub(super) fn refuse(turn: &Turn<'_>, refusal: Refusal, row: &SubjectRow, challenge: Challenge) -> Decision {
     let mut snapshot = turn.snapshot(row);
     snapshot.challenge = Some(challenge);
-    super::declined(crate::subject::SubjectEffects::default(), refusal, snapshot)
+    super::declined(SubjectEffects::default(), refusal, snapshot)
 }

@@ -73,6 +73,7 @@ fn on_challenge(turn: &Turn<'_>, id: ChallengeId, act: &Act) -> Result<Decision,
     match act {
         Act::Check(check) => answer::check(turn, id, check),
         Act::Cancel => challenge::cancel(turn, id),
+        Act::Expire => challenge::expire(turn, id),
         Act::FallBack(verification) => challenge::fall_back(turn, id, *verification),
         Act::Redeem(redeem) => answer::redeem(turn, id, redeem),
         Act::Settle(verification, method) => answer::settle(turn, id, *verification, *method),

@@ -8,4 +8,4 @@ mod ends;
 mod invariants;
 mod model;
 mod resend;
-mod world;
+pub(crate) mod world;

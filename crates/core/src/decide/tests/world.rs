@@ -71,7 +71,7 @@ pub(super) struct Rows {
     pub(super) journal: Vec<Entry>,
 }
 
-pub(super) fn ring(active: u16, roots: &[u16]) -> Keys {
+pub(crate) fn ring(active: u16, roots: &[u16]) -> Keys {
     let state = |id| if id == active { RootState::Active } else { RootState::Retiring };
     let root = |id: &u16| Root {
         id: RootId(*id),

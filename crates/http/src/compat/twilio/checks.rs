@@ -6,6 +6,7 @@ use axum::response::Response;
 use countersign_core::command::{Answer, Check, Command, Entered, RecipientIndex, Target};
 use countersign_core::ids::VerificationId;
 use countersign_core::refusal::Refusal;
+use countersign_core::store::Unavailable;
 use countersign_core::tenancy::Scope;
 use zeroize::Zeroizing;
 
@@ -48,6 +49,9 @@ pub(crate) async fn create(
             let path = format!("/v2/Services/{}/VerificationCheck", service.sid());
             let now = account.now(&app);
             return Err(TwilioError::of_refusal(refusal, snapshot.as_deref(), &path, now));
+        }
+        Answer::Subject(_) | Answer::Granted(..) | Answer::Declined(..) => {
+            return Err(Unavailable::Internal.into());
         }
     };
     let body = view::check(&app, &account, &service, &snapshot, named, approved).await?;

@@ -84,7 +84,19 @@ impl TwilioError {
         now: Timestamp,
     ) -> Self {
         let error = match refusal {
-            Refusal::NotFound
+            Refusal::FactorLocked(_)
+            | Refusal::FactorRequired
+            | Refusal::LimitReached
+            | Refusal::ChallengeAlreadyApproved
+            | Refusal::ChallengeExpired
+            | Refusal::ChallengeMaxAttempts
+            | Refusal::ChallengeCanceled
+            | Refusal::ChallengeDenied
+            | Refusal::PushRateLimited(_)
+            | Refusal::SignatureInvalid
+            | Refusal::RemovalUnproven
+            | Refusal::VerificationAsked
+            | Refusal::NotFound
             | Refusal::AlreadyApproved
             | Refusal::Expired
             | Refusal::Canceled

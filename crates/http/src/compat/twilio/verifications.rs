@@ -7,7 +7,7 @@ use countersign_core::command::{Answer, Command, Create, RecipientIndex, Snapsho
 use countersign_core::delivery::Delivery;
 use countersign_core::ids::VerificationId;
 use countersign_core::policy::Policy;
-use countersign_core::store::{Filter, Shown};
+use countersign_core::store::{Filter, Shown, Unavailable};
 use countersign_core::tenancy::Scope;
 use countersign_core::verification::{Channel, Status};
 
@@ -46,6 +46,9 @@ pub(crate) async fn create(
         Answer::Refused(refusal, snapshot) => {
             let now = account.now(&app);
             return Err(TwilioError::of_start(refusal, channel, snapshot.as_deref(), now));
+        }
+        Answer::Subject(_) | Answer::Granted(..) | Answer::Declined(..) => {
+            return Err(Unavailable::Internal.into());
         }
     };
     let deliveries = deliveries(&app, &snapshot).await?;
@@ -164,5 +167,6 @@ pub(crate) async fn update(
             let (path, now) = (path(&service, &named), account.now(&app));
             Err(TwilioError::of_refusal(refusal, snapshot.as_deref(), &path, now))
         }
+        Answer::Subject(_) | Answer::Granted(..) | Answer::Declined(..) => Err(Unavailable::Internal.into()),
     }
 }

@@ -1,0 +1,7 @@
+mod challenges;
+mod codes;
+mod devices;
+mod factors;
+mod people;
+mod restores;
+mod world;
