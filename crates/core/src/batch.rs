@@ -11,6 +11,7 @@ use crate::ids::{DeliveryId, RecipientId, VerificationId};
 use crate::journal::Entry;
 use crate::keys::{Digest, Keys};
 use crate::ledger::RecipientRow;
+use crate::receipt::{EarlyReceipt, MessageKey, SentMessage};
 use crate::refusal::Refusal;
 use crate::store::Unavailable;
 use crate::tenant::Tenant;
@@ -49,6 +50,10 @@ pub struct Changes {
     pub journal: Vec<Entry>,
     /// Outcomes of idempotent requests.
     pub once: Vec<(Digest, Recorded)>,
+    /// What providers' ids of messages lead to.
+    pub messages: BTreeMap<MessageKey, SentMessage>,
+    /// Receipts that wait for their message; `None` strikes one out.
+    pub early: BTreeMap<MessageKey, Option<EarlyReceipt>>,
     /// Deliveries to hand over after the commit.
     pub jobs: Vec<Job>,
 }
@@ -61,6 +66,7 @@ impl Changes {
             && self.recipients.is_empty()
             && self.verifications.is_empty()
             && self.deliveries.is_empty()
+            && self.early.is_empty()
     }
 }
 
@@ -131,6 +137,7 @@ fn ledger_of(request: &Request, loaded: &Loaded) -> Option<RecipientId> {
         }
         Root::Verification(id) => loaded.verifications.get(&id).copied(),
         Root::Delivery(id) => loaded.deliveries.get(&id).copied(),
+        Root::Nothing => None,
     }
 }
 
@@ -145,6 +152,8 @@ fn keep(request: &Request, answer: &Answer, loaded: &mut Loaded, changes: &mut C
 
 /// Applies effects to the loaded rows, for the commands that follow, and to what is written.
 fn merge(request: &Request, effects: Effects, loaded: &mut Loaded, changes: &mut Changes) {
+    changes.messages.extend(effects.messages);
+    changes.early.extend(effects.early);
     let id = effects
         .recipient
         .as_ref()

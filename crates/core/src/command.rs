@@ -11,12 +11,14 @@ use crate::journal::{Actor, Entry};
 use crate::keys::{CodeFormat, Digest, Keys, WrappedKey, sha256};
 use crate::ledger::RecipientRow;
 use crate::policy::{Policy, Profile};
+use crate::receipt::{EarlyReceipt, MessageKey, SentMessage, Told};
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
 use crate::routing::Routes;
 use crate::tenant::Tenant;
 use crate::time::{Entropy, Timestamp};
 use crate::verification::{Channel, Lane, Origin, Private, Purpose, Report, Transaction, Verification};
+use crate::workflow::Step;
 
 /// All a decision may depend on, beside the rows and the clock.
 #[derive(Debug, Clone)]
@@ -96,6 +98,10 @@ pub enum Command {
     Report(VerificationId, Report),
     /// Note what became of a delivery.
     Sent(Sent),
+    /// Note what the network says of a message.
+    Receipt(Box<Told>),
+    /// Take the next step of the workflow, if this delivery makes it due.
+    Step(DeliveryId),
 }
 
 /// How a verification should begin.
@@ -107,6 +113,8 @@ pub struct Create {
     pub index: RecipientIndex,
     /// Over which channel; `None` is `auto`.
     pub channel: Option<Channel>,
+    /// Over which channels one after the other, instead of `channel`. Empty is no workflow.
+    pub workflow: Vec<Step>,
     /// For what.
     pub purpose: Purpose,
     /// How the code should look.
@@ -185,6 +193,8 @@ pub struct Sent {
     pub state: DeliveryState,
     /// When to try again, while it is queued.
     pub retry_at: Option<Timestamp>,
+    /// Whether the provider that took it gives receipts: then its id of the message leads to the delivery.
+    pub receipts: bool,
 }
 
 /// What a decision stands on.
@@ -196,6 +206,8 @@ pub enum Root<'a> {
     Verification(VerificationId),
     /// The ledger of this delivery's recipient.
     Delivery(DeliveryId),
+    /// Nothing: there is no such row.
+    Nothing,
 }
 
 /// Which of a ledger's verifications a decision must see, beside the one it names.
@@ -257,6 +269,8 @@ impl Request {
             | Command::Expire(id)
             | Command::Report(id, _) => Root::Verification(*id),
             Command::Sent(sent) => Root::Delivery(sent.delivery),
+            Command::Step(id) => Root::Delivery(*id),
+            Command::Receipt(told) => told.of.map_or(Root::Nothing, Root::Delivery),
         }
     }
 
@@ -366,6 +380,10 @@ pub struct Effects {
     pub deliveries: Vec<Delivery>,
     /// One entry per change.
     pub journal: Vec<Entry>,
+    /// Messages that providers took and will tell more about.
+    pub messages: Vec<(MessageKey, SentMessage)>,
+    /// Receipts that wait for their message from now on; `None` strikes one out.
+    pub early: Vec<(MessageKey, Option<EarlyReceipt>)>,
 }
 
 impl Effects {

@@ -32,3 +32,4 @@ pub mod tenancy;
 pub mod tenant;
 pub mod time;
 pub mod verification;
+pub mod workflow;

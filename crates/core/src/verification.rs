@@ -9,9 +9,10 @@ use crate::keys::{Code, CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor,
 use crate::ledger::data_key_place;
 use crate::limits;
 pub use crate::origin::{Dialect, Origin};
-use crate::recipient::{Country, RecipientKind};
+use crate::recipient::{Country, LineType, Recipient, RecipientKind};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
+use crate::workflow::Workflow;
 
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $n:literal $variant:ident = $text:literal),+ $(,)? }) => {
@@ -79,6 +80,14 @@ impl Channel {
             (Self::Email, RecipientKind::Phone) | (_, RecipientKind::Email) => false,
             (Self::Sms | Self::Voice | Self::Whatsapp, RecipientKind::Phone) => true,
         }
+    }
+
+    /// Whether it can reach this recipient: nobody reads a text message on a landline. Where the numbering plan does not
+    /// tell a landline from a mobile phone, it may be either.
+    #[must_use]
+    pub fn suits(self, to: &Recipient) -> bool {
+        let deaf = self == Self::Sms && to.line_type() == Some(LineType::FixedLine);
+        self.reaches(to.kind()) && !deaf
     }
 }
 
@@ -243,7 +252,21 @@ pub struct Verification {
     /// state does. `None` is the rule: the code is derived.
     #[n(24)]
     pub supplied_code: Option<SuppliedCode>,
+    /// How it goes on by itself when a message does not help. `None` is the rule: it does not.
+    #[n(25)]
+    pub workflow: Option<Workflow>,
+    /// What the fraud guard wants of the caller. `None` is the rule: nothing.
+    #[n(26)]
+    pub risk: Option<Risk>,
 }
+
+named!(
+    /// What the fraud guard wants before the caller trusts a success.
+    Risk {
+        /// A challenge that a machine does not pass.
+        0 Challenge = "challenge",
+    }
+);
 
 /// The sealed bytes of a supplied code.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -138,6 +138,7 @@ impl Requests {
             lane: Lane::Open,
             private: Private::default(),
             dry_run: false,
+            workflow: Vec::new(),
             dialect: None,
         }
     }
@@ -191,7 +192,7 @@ impl Requests {
     /// What became of a delivery, without tries to tell of.
     #[must_use]
     pub fn sent(&self, delivery: DeliveryId, state: DeliveryState) -> Request {
-        self.of(Command::Sent(Sent { delivery, attempts: Vec::new(), state, retry_at: None }))
+        self.of(Command::Sent(Sent { delivery, attempts: Vec::new(), state, retry_at: None, receipts: false }))
     }
 
     /// The code of a verification, as its message would carry it.

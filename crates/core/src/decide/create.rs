@@ -12,13 +12,14 @@ use crate::refusal::Refusal;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
 use crate::verification::{
-    Binding, Block, Channel, Private, Status, SuppliedCode, Verification, code_sealed_for, sealed_for,
+    Binding, Block, Channel, Private, Risk, Status, SuppliedCode, Verification, code_sealed_for, sealed_for,
 };
+use crate::workflow::{SkipReason, Skipped, Workflow};
 
 pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     let scenario = Scenario::of(&create.to);
-    let channel = match channel(turn, create, scenario) {
-        Ok(channel) => channel,
+    let Ways { channel, workflow } = match ways(turn, create, scenario) {
+        Ok(ways) => ways,
         Err(refusal) => return (Effects::default(), Answer::Refused(refusal, None)),
     };
     let known = turn.ledger.recipient.clone();
@@ -34,6 +35,7 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     let Some(mut verification) = new_verification(turn, create, channel, &row) else {
         return (Effects::default(), Answer::Refused(Refusal::RootUnknown, None));
     };
+    verification.workflow = workflow;
     if let Some(block) = blocked(turn, create, scenario) {
         return keep_blocked(turn, verification, &row, block, create.dry_run);
     }
@@ -55,8 +57,14 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     finish(turn, effects, verification, row, delivery, create.dry_run)
 }
 
-/// The channel of the first send, or why none serves.
-fn channel(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>) -> Result<Channel, Refusal> {
+/// The channel of the first send, and the workflow that may go on from it.
+struct Ways {
+    channel: Channel,
+    workflow: Option<Workflow>,
+}
+
+/// How a code should travel, or why it cannot.
+fn ways(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>) -> Result<Ways, Refusal> {
     let mode = turn.request.tenant.mode;
     match (scenario, mode) {
         (Some(Scenario::RecipientInvalid), _) | (Some(_), Mode::Live) => {
@@ -65,17 +73,51 @@ fn channel(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>) -> Resu
         (Some(Scenario::NoRoute), _) => return Err(Refusal::NoRoute),
         _ => {}
     }
-    let available = turn.request.routes.channels(mode, create.to.kind(), create.to.country());
+    if !create.workflow.is_empty() {
+        return workflow(turn, create, scenario);
+    }
+    let routed = turn.request.routes.channels(mode, create.to.kind(), create.to.country());
     let channel = match create.channel {
-        Some(channel) if !channel.reaches(create.to.kind()) => return Err(Refusal::CannotReceive),
+        Some(channel) if !channel.suits(&create.to) => return Err(Refusal::CannotReceive),
         Some(Channel::Sms) | None if scenario == Some(Scenario::NoSms) => return Err(Refusal::CannotReceive),
         Some(Channel::Own) => Channel::Own,
-        Some(channel) if available.contains(&channel) => channel,
+        Some(channel) if routed.contains(&channel) => channel,
         Some(_) => return Err(Refusal::NoRoute),
-        None => *available.first().ok_or(Refusal::NoRoute)?,
+        None if routed.is_empty() => return Err(Refusal::NoRoute),
+        None => *routed.iter().find(|channel| channel.suits(&create.to)).ok_or(Refusal::CannotReceive)?,
     };
     let allowed = turn.request.policy.allows_channel(channel, create.purpose);
-    if allowed { Ok(channel) } else { Err(Refusal::ChannelNotAllowed) }
+    if allowed { Ok(Ways { channel, workflow: None }) } else { Err(Refusal::ChannelNotAllowed) }
+}
+
+/// The steps that can be taken here. One that never could reach such a recipient, or is not allowed, is a mistake of the
+/// caller's; one that cannot reach this one is passed over.
+fn workflow(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>) -> Result<Ways, Refusal> {
+    let mode = turn.request.tenant.mode;
+    let routed = turn.request.routes.channels(mode, create.to.kind(), create.to.country());
+    let (mut steps, mut skipped) = (Vec::new(), Vec::new());
+    for step in create.workflow.iter().copied() {
+        let channel = step.channel;
+        let deaf = channel == Channel::Sms && scenario == Some(Scenario::NoSms);
+        if channel == Channel::Own || !channel.reaches(create.to.kind()) {
+            return Err(Refusal::CannotReceive);
+        } else if !turn.request.policy.allows_channel(channel, create.purpose) {
+            return Err(Refusal::ChannelNotAllowed);
+        } else if deaf || !channel.suits(&create.to) {
+            skipped.push(Skipped { channel, why: SkipReason::CannotReceive });
+        } else if routed.contains(&channel) {
+            steps.push(step);
+        } else {
+            skipped.push(Skipped { channel, why: SkipReason::NoRoute });
+        }
+    }
+    match (steps.first(), skipped.first()) {
+        (Some(first), _) => {
+            Ok(Ways { channel: first.channel, workflow: Some(Workflow::new(steps, skipped)) })
+        }
+        (None, Some(Skipped { why: SkipReason::CannotReceive, .. })) => Err(Refusal::CannotReceive),
+        (None, _) => Err(Refusal::NoRoute),
+    }
 }
 
 /// Limits and pauses that refuse a start. Nothing is kept of it.
@@ -133,6 +175,7 @@ fn new_verification(
         None => None,
     };
     let mut available = turn.request.routes.channels(tenant.mode, create.to.kind(), country);
+    available.retain(|channel| channel.suits(&create.to));
     if channel == Channel::Own {
         available.clear();
     }
@@ -162,6 +205,8 @@ fn new_verification(
         channels_available: available,
         origin: create.dialect.as_ref().map(|start| start.origin),
         supplied_code,
+        workflow: None,
+        risk: None,
     })
 }
 
@@ -229,7 +274,7 @@ fn keep_blocked(
         journal: vec![turn.entry(0, Event::Blocked(block), Some(&verification))],
         recipient: turn.ledger.recipient.is_none().then(|| row.clone()),
         verifications: vec![verification],
-        deliveries: Vec::new(),
+        ..Effects::default()
     };
     (effects, answer)
 }
@@ -288,6 +333,7 @@ fn apply_scenario(turn: &Turn<'_>, scenario: Option<Scenario>, verification: &mu
             verification.checks_used = verification.checks_allowed;
             verification.end(Status::MaxAttempts, turn.now);
         }
+        Some(Scenario::Challenged) => verification.risk = Some(Risk::Challenge),
         Some(Scenario::ExpiresAtOnce) => verification.expires_at = turn.now,
         Some(Scenario::NoSms) => verification.channels_available.retain(|channel| *channel != Channel::Sms),
         _ => {}
@@ -324,8 +370,12 @@ pub(super) fn reserve_send(
     verification.channel = channel;
     let send = Send { at: turn.now, verification: verification.id, lane: verification.lane };
     row.note_send(send, &turn.request.policy);
+    let id = DeliveryId::new(turn.committed_at, turn.request.entropy.ids[2]);
+    if let Some(workflow) = &mut verification.workflow {
+        workflow.delivery = Some(id);
+    }
     Delivery {
-        id: DeliveryId::new(turn.committed_at, turn.request.entropy.ids[2]),
+        id,
         tenant: verification.tenant,
         verification: verification.id,
         recipient: row.id,
@@ -339,6 +389,7 @@ pub(super) fn reserve_send(
         providers,
         created_at: turn.now,
         tries: 0,
+        step_at: None,
     }
 }
 

@@ -193,6 +193,7 @@ async fn story() -> Story {
         attempts: Vec::new(),
         state: DeliveryState::Queued,
         retry_at: Some(file.clock.now().plus(SECOND * 5)),
+        receipts: false,
     };
     done(&store, mine.of(Command::Sent(later))).await;
     file.clock.advance(SECOND);
