@@ -73,11 +73,7 @@ impl Told {
     /// What tells it apart from others that wait.
     #[must_use]
     pub fn key(&self) -> MessageKey {
-        let message = match &self.receipt.about {
-            About::Message(message) => message.clone(),
-            About::Delivery(id) => id.to_string(),
-        };
-        MessageKey { provider: self.provider.clone(), message }
+        MessageKey::of(self.provider.clone(), &self.receipt.about)
     }
 }
 
@@ -88,6 +84,18 @@ pub struct MessageKey {
     pub provider: String,
     /// The provider's id of the message; for a receipt that names our delivery, that id.
     pub message: String,
+}
+
+impl MessageKey {
+    /// What a receipt of this provider is kept under.
+    #[must_use]
+    pub fn of(provider: String, about: &About) -> Self {
+        let message = match about {
+            About::Message(message) => message.clone(),
+            About::Delivery(id) => id.to_string(),
+        };
+        Self { provider, message }
+    }
 }
 
 /// A message that a provider took and will tell more about.

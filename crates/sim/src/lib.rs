@@ -8,4 +8,4 @@ pub mod simulator;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
-pub use requests::{Requests, test_keys, test_ring};
+pub use requests::{GATEWAY, Requests, test_keys, test_ring};

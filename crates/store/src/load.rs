@@ -2,7 +2,7 @@
 
 use countersign_core::batch::Loaded;
 use countersign_core::command::{Command, Needs, Recorded, Request, Root};
-use countersign_core::delivery::Delivery;
+use countersign_core::delivery::{Delivery, DeliveryState};
 use countersign_core::ids::{DeliveryId, RecipientId, VerificationId};
 use countersign_core::keys::Digest;
 use countersign_core::ledger::RecipientRow;
@@ -29,6 +29,14 @@ pub(crate) trait Rows {
     /// The verification whose code a delivery carries.
     fn carried_by(&mut self, tenant: &Tenant, id: DeliveryId) -> Result<Option<VerificationId>, Self::Error>;
     fn deliveries_of(&mut self, id: VerificationId) -> Result<Vec<Delivery>, Self::Error>;
+}
+
+/// Whether a worker may claim a delivery at `now`, which is `seen` by its tenant's clock. What is to be sent waits for the
+/// engine's clock, for so do leases; a step of a workflow waits for the tenant's, which a test moves.
+pub(crate) fn is_due(delivery: &Delivery, now: Timestamp, seen: Timestamp) -> bool {
+    let waits_for_step = seen > now && delivery.state != DeliveryState::Queued;
+    let step = waits_for_step && delivery.step_at.is_some_and(|at| at <= seen);
+    delivery.due.is_some_and(|due| due <= now || step)
 }
 
 /// Loads what `batch` needs, each row once.
@@ -72,6 +80,7 @@ impl<R: Rows> Loading<'_, R> {
                 let with_deliveries = !matches!(request.command, Command::Expire(_) | Command::Report(..));
                 self.verification(tenant, id, with_deliveries)?;
             }
+            Root::Nothing => {}
             Root::Delivery(id) => {
                 if let Some(verification) = self.rows.carried_by(tenant, id)? {
                     self.verification(tenant, verification, true)?;

@@ -64,6 +64,7 @@ impl Wanted {
                 }
                 Root::Verification(id) => drop(wanted.verifications.insert((tenant, *id.as_bytes()))),
                 Root::Delivery(id) => drop(wanted.deliveries.insert((tenant, *id.as_bytes()))),
+                Root::Nothing => {}
             }
         }
         wanted

@@ -9,6 +9,7 @@ mod lane;
 mod load;
 mod node;
 mod read;
+mod receipts;
 mod rows;
 mod schema;
 mod session;
@@ -28,13 +29,14 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Job, RecipientIndex, Request};
-use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::ids::{DeliveryId, ProjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root, RootId};
+use countersign_core::receipt::About;
 use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::{
-    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
-    Unavailable,
+    EarlyReceipts, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
+    Shown, Store, Unavailable,
 };
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use countersign_core::tenant::Tenant;
@@ -307,6 +309,16 @@ impl Store for PostgresStore {
         Box::pin(
             self.with_session(move |session| async move { upkeep::claim(&session, &engine, most).await }),
         )
+    }
+
+    fn addressee(&self, provider: String, about: About) -> Pending<'_, Option<(Tenant, DeliveryId)>> {
+        Box::pin(self.with_session(move |session| async move {
+            receipts::addressee(&session, &provider, &about).await
+        }))
+    }
+
+    fn early_receipts(&self, most: usize) -> Pending<'_, EarlyReceipts> {
+        Box::pin(self.with_session(move |session| async move { receipts::early(&session, most).await }))
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {

@@ -7,6 +7,7 @@ use countersign_core::journal::Entry;
 use countersign_core::verification::Verification;
 
 use super::Failure;
+use super::receipts::Receipts;
 use super::rows::encode;
 use super::session::Session;
 use super::sql::Sql;
@@ -35,6 +36,7 @@ pub(super) struct Writes {
     forgotten: Vec<Vec<u8>>,
     once: Pairs,
     once_at: Vec<i64>,
+    receipts: Receipts,
 }
 
 type Column = Vec<Option<Vec<u8>>>;
@@ -68,6 +70,7 @@ impl Writes {
             forgotten,
             once: Pairs::default(),
             once_at: Vec::new(),
+            receipts: Receipts::of(changes)?,
         };
         for (id, row) in &changes.recipients {
             let new = changes.new_recipients.contains(id);
@@ -142,11 +145,12 @@ impl Writes {
             self.deliveries.update(session),
             self.write_journal(session, stand),
             self.write_once(session),
+            self.receipts.write(session),
             // One row, certainly: this transaction holds its lock.
             async { session.execute(Sql::AdvanceLane, &lane.each_ref().map(|of| of as _)).await.map(drop) },
             session.run("COMMIT"),
         );
-        let results: [Result<(), Failure>; 11] = results.into();
+        let results: [Result<(), Failure>; 12] = results.into();
         let mut failures: Vec<Failure> = results.into_iter().filter_map(Result::err).collect();
         // A refusal of the server means that the transaction had failed, so its COMMIT was a ROLLBACK.
         match failures.iter().position(Failure::is_refusal) {

@@ -2,6 +2,7 @@
 
 mod housekeeping;
 mod read;
+mod receipts;
 mod rows;
 mod settings;
 mod source;
@@ -16,13 +17,14 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Job, RecipientIndex, Request};
-use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::ids::{DeliveryId, ProjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root};
+use countersign_core::receipt::About;
 use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::{
-    Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention, Shown, Store,
-    Unavailable,
+    EarlyReceipts, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
+    Shown, Store, Unavailable,
 };
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
 use countersign_core::tenant::Tenant;
@@ -320,6 +322,14 @@ impl Store for SqliteStore {
 
     fn settings(&self, tenant: Tenant, kind: SettingKind) -> Pending<'_, Vec<Setting>> {
         self.readers.run(move |reading| settings::all(&reading.rows, tenant, kind))
+    }
+
+    fn addressee(&self, provider: String, about: About) -> Pending<'_, Option<(Tenant, DeliveryId)>> {
+        self.readers.run(move |reading| receipts::addressee(&reading.rows, &provider, &about))
+    }
+
+    fn early_receipts(&self, most: usize) -> Pending<'_, EarlyReceipts> {
+        self.readers.run(move |reading| receipts::early(&reading.rows, most))
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {

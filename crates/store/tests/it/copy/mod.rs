@@ -198,7 +198,7 @@ async fn story() -> Story {
     done(&store, mine.of(Command::Sent(later))).await;
     file.clock.advance(SECOND);
     let pending = done(&store, Requests::once(mine.create(PHONE), "start", "b")).await;
-    done(&store, mine.sent(pending.delivery.unwrap().id, DeliveryState::Sent)).await;
+    done(&store, mine.taken(pending.delivery.unwrap().id, "m1")).await;
     store.close().await.unwrap();
     Story {
         file,
