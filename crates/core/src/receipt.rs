@@ -151,6 +151,16 @@ pub trait ReceiptReader: Send + Sync + 'static {
     fn read(&self, provider: &str, token: &str, posted: &Posted<'_>) -> Result<Vec<Receipt>, NotAReceipt>;
 }
 
+/// Reads no receipts: for nodes and doors without providers that give any.
+#[derive(Debug, Clone, Copy)]
+pub struct NoReceipts;
+
+impl ReceiptReader for NoReceipts {
+    fn read(&self, _: &str, _: &str, _: &Posted<'_>) -> Result<Vec<Receipt>, NotAReceipt> {
+        Err(NotAReceipt::Unknown)
+    }
+}
+
 /// Takes what was read, whichever door it came through.
 pub trait ReceiptTaker: Send + Sync + 'static {
     /// Carries a receipt out, or keeps it until its message is known. `true` once that is committed (or there was nothing

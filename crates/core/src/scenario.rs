@@ -48,6 +48,12 @@ pub mod providers {
     pub const DELIVERS: &str = "test_delivers";
 }
 
+/// Whether what this provider takes stands in the test outbox.
+#[must_use]
+pub fn reaches_outbox(provider: &str) -> bool {
+    [TEST_OUTBOX, providers::DELIVERS].contains(&provider)
+}
+
 impl Scenario {
     /// All of them with the last four digits of their number.
     pub const ALL: [(u16, Self); 13] = [

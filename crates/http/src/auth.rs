@@ -35,7 +35,7 @@ pub(crate) struct Opened {
 
 impl Opened {
     fn new(record: KeyRecord) -> Arc<Self> {
-        let policy = policy_of(&record);
+        let policy = record.project.policy();
         Arc::new(Self { dialect_policy: Arc::new(policy.in_dialect()), policy: Arc::new(policy), record })
     }
 }
@@ -175,13 +175,6 @@ pub(crate) async fn open_account(
     let opened = Opened::new(record);
     app.key_cache.keep(&name, &opened, read, changes);
     Ok(opened)
-}
-
-/// The numbers of a project: its profile's, with the countries it names.
-fn policy_of(record: &KeyRecord) -> Policy {
-    let countries = record.project.countries.iter();
-    let countries = countries.filter_map(|country| <[u8; 2]>::try_from(country.as_bytes()).ok()).collect();
-    Policy { countries, ..Policy::of(record.project.profile) }
 }
 
 fn admit(app: &App, opened: &Opened, client: Option<IpAddr>) -> Result<(), Problem> {

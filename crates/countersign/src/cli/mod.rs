@@ -18,6 +18,7 @@ mod ring;
 mod send;
 mod serve;
 mod store;
+mod timeline;
 mod twilio_pair;
 
 use std::process::ExitCode;
@@ -60,6 +61,8 @@ enum Command {
     Send(send::Args),
     /// Check a code; exit code 3 when it is not accepted.
     Check(check::Args),
+    /// Show what happened to a verification: routes, messages, receipts, steps, checks.
+    Timeline(timeline::Args),
     /// Read the messages that test keys sent.
     Inbox(inbox::Args),
     /// Make, list and revoke API keys.
@@ -112,6 +115,7 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Serve(args) => serve::run(&args, output).await,
         Command::Send(args) => send::run(&args, output).await,
         Command::Check(args) => check::run(&args, output).await,
+        Command::Timeline(args) => timeline::run(&args, output).await,
         Command::Inbox(args) => inbox::run(&args, output).await,
         Command::Keys(args) => keys::run(&args, output).await,
         Command::Projects(args) => projects::run(&args, output).await,

@@ -15,6 +15,10 @@ pub(super) struct Args {
     /// How the code travels: auto, sms, voice, whatsapp or email.
     #[arg(long)]
     channel: Option<String>,
+    /// Over which channels one after the other, with the seconds to wait for a check (and, behind another colon, for the
+    /// network to say that it arrived): like sms:60,voice or sms:60:20,voice.
+    #[arg(long, value_name = "STEPS", conflicts_with = "channel", value_parser = workflow)]
+    workflow: Option<Value>,
     /// What a success may be used for: authentication, address_validation or recovery.
     #[arg(long)]
     purpose: Option<String>,
@@ -33,10 +37,33 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
             body.insert(field.to_owned(), json!(value));
         }
     }
+    if let Some(steps) = &args.workflow {
+        body.insert("channel".to_owned(), steps.clone());
+    }
     let answer = client.call(Method::POST, "/v1/verifications", &[], Some(&Value::Object(body))).await?;
     let verification = answer.map_err(|refused| refused.problem("no code was sent"))?;
     output.answer(&describe(&verification, &args.to), &verification);
     Ok(())
+}
+
+/// `sms:60:20,voice` as the list the API takes.
+fn workflow(text: &str) -> Result<Value, String> {
+    let seconds = |text: &str| {
+        text.parse::<u32>().map_err(|_| format!("{text:?} is no number of seconds; write like sms:60,voice"))
+    };
+    let step = |text: &str| {
+        let mut parts = text.trim().split(':');
+        let mut step = Map::from_iter([("channel".to_owned(), json!(parts.next().unwrap_or_default()))]);
+        for (field, value) in ["wait", "receipt_within"].into_iter().zip(parts.by_ref()) {
+            step.insert(field.to_owned(), json!(seconds(value)?));
+        }
+        if parts.next().is_some() {
+            Err(format!("{text:?} has too many colons"))
+        } else {
+            Ok(Value::Object(step))
+        }
+    };
+    text.split(',').map(step).collect()
 }
 
 fn describe(verification: &Value, to: &str) -> String {
@@ -49,11 +76,31 @@ fn describe(verification: &Value, to: &str) -> String {
             text(verification, "/channel")
         ),
         format!("it expires at {}", text(verification, "/expires_at")),
-        String::new(),
     ];
+    if let Some(at) = verification.pointer("/workflow/next_step_at").and_then(Value::as_str) {
+        lines.push(format!("without a check the next channel follows at {at}"));
+    }
+    lines.push(String::new());
     if verification.get("livemode") == Some(&Value::Bool(false)) {
         lines.push(format!("read it:   {me} inbox wait {to}"));
     }
     lines.push(format!("check it:  {me} check {id} CODE"));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workflow_is_written_with_colons_and_commas() {
+        let steps = workflow("sms:60:20, voice").unwrap();
+        assert_eq!(
+            steps,
+            json!([{ "channel": "sms", "wait": 60, "receipt_within": 20 }, { "channel": "voice" }])
+        );
+        for wrong in ["sms:soon,voice", "sms:60:20:1", "sms:-1"] {
+            assert!(workflow(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use countersign_core::verification::{Channel, Private, Status, Verification};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
+use super::workflow::WorkflowView;
 use crate::answer::Text;
 use crate::app::App;
 
@@ -48,6 +49,7 @@ pub(crate) struct VerificationView {
     purpose: &'static str,
     channel: &'static str,
     channels_available: Vec<&'static str>,
+    workflow: Option<WorkflowView>,
     delivery: Option<DeliveryView>,
     attempts_remaining: u8,
     sends_remaining: u8,
@@ -119,10 +121,6 @@ impl VerificationView {
     /// The view of a snapshot with its opened part; `reveal` shows the recipient in the clear.
     pub(crate) fn new(snapshot: &Snapshot, private: &Private, reveal: bool, extras: Extras) -> Self {
         let row = &snapshot.verification;
-        let reasons: Vec<_> = match row.status {
-            Status::Blocked(block) => vec![block.as_str()],
-            _ => Vec::new(),
-        };
         let transaction = private.transaction.as_ref().map(|transaction| TransactionView {
             amount: transaction.amount,
             currency: transaction.currency.clone(),
@@ -135,6 +133,8 @@ impl VerificationView {
             provider: delivery.provider().map(str::to_owned),
             at: Text(delivery.state_at),
         });
+        let open = row.status == Status::Pending;
+        let next_step_at = snapshot.delivery.as_ref().and_then(|delivery| delivery.step_at).filter(|_| open);
         Self {
             id: Text(row.id),
             object: "verification",
@@ -145,6 +145,7 @@ impl VerificationView {
             purpose: row.purpose.as_str(),
             channel: row.channel.as_str(),
             channels_available: row.channels_available.iter().map(|channel| channel.as_str()).collect(),
+            workflow: row.workflow.as_ref().map(|workflow| WorkflowView::new(workflow, next_step_at)),
             delivery,
             attempts_remaining: row.attempts_remaining(),
             sends_remaining: snapshot.sends_remaining,
@@ -154,7 +155,7 @@ impl VerificationView {
             subject: private.subject.clone(),
             session: private.session.clone(),
             transaction,
-            risk: RiskView { decision: if reasons.is_empty() { "allow" } else { "deny" }, reasons },
+            risk: risk(row),
             report: row.report.map(|report| report.as_str()),
             locale: private.locale.clone(),
             metadata: Metadata(private.metadata.clone()),
@@ -162,6 +163,15 @@ impl VerificationView {
             code: extras.code,
             proof: extras.proof,
         }
+    }
+}
+
+/// What policy and the fraud guard say of a start. Until there is a guard, only a scenario of test mode wants a challenge.
+fn risk(row: &Verification) -> RiskView {
+    match (row.status, row.risk) {
+        (Status::Blocked(block), _) => RiskView { decision: "deny", reasons: vec![block.as_str()] },
+        (_, Some(risk)) => RiskView { decision: risk.as_str(), reasons: vec!["scenario"] },
+        (_, None) => RiskView { decision: "allow", reasons: Vec::new() },
     }
 }
 
