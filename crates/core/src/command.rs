@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-use crate::delivery::{Attempt, Delivery, DeliveryState};
+use crate::delivery::Delivery;
+pub use crate::delivery::Sent;
 use crate::ids::{DeliveryId, ProofId, RecipientId, RequestId, VerificationId};
 use crate::journal::{Actor, Entry};
 use crate::keys::{CodeFormat, Digest, Keys, WrappedKey, sha256};
@@ -180,21 +181,6 @@ impl std::fmt::Debug for Entered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Entered(***)")
     }
-}
-
-/// What became of a delivery.
-#[derive(Debug, Clone)]
-pub struct Sent {
-    /// Which.
-    pub delivery: DeliveryId,
-    /// The tries since it was handed over, in order.
-    pub attempts: Vec<Attempt>,
-    /// Where it stands now.
-    pub state: DeliveryState,
-    /// When to try again, while it is queued.
-    pub retry_at: Option<Timestamp>,
-    /// Whether the provider that took it gives receipts: then its id of the message leads to the delivery.
-    pub receipts: bool,
 }
 
 /// What a decision stands on.

@@ -151,3 +151,18 @@ impl Delivery {
         self.tries = self.tries.saturating_add(1);
     }
 }
+
+/// What became of a delivery.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// The tries since it was handed over, in order.
+    pub attempts: Vec<Attempt>,
+    /// Where it stands now.
+    pub state: DeliveryState,
+    /// When to try again, while it is queued.
+    pub retry_at: Option<Timestamp>,
+    /// Whether the provider that took it gives receipts: then its id of the message leads to the delivery.
+    pub receipts: bool,
+}

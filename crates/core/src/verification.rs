@@ -9,6 +9,7 @@ use crate::keys::{Code, CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor,
 use crate::ledger::data_key_place;
 use crate::limits;
 pub use crate::origin::{Dialect, Origin};
+pub use crate::policy::Risk;
 use crate::recipient::{Country, LineType, Recipient, RecipientKind};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
@@ -82,12 +83,10 @@ impl Channel {
         }
     }
 
-    /// Whether it can reach this recipient: nobody reads a text message on a landline. Where the numbering plan does not
-    /// tell a landline from a mobile phone, it may be either.
+    /// Whether it can reach this recipient: nobody reads a text message on what is certainly a landline.
     #[must_use]
     pub fn suits(self, to: &Recipient) -> bool {
-        let deaf = self == Self::Sms && to.line_type() == Some(LineType::FixedLine);
-        self.reaches(to.kind()) && !deaf
+        self.reaches(to.kind()) && (self != Self::Sms || to.line_type() != Some(LineType::FixedLine))
     }
 }
 
@@ -252,21 +251,13 @@ pub struct Verification {
     /// state does. `None` is the rule: the code is derived.
     #[n(24)]
     pub supplied_code: Option<SuppliedCode>,
-    /// How it goes on by itself when a message does not help. `None` is the rule: it does not.
+    /// How it goes on by itself when a message does not help. `None` is the rule.
     #[n(25)]
     pub workflow: Option<Workflow>,
     /// What the fraud guard wants of the caller. `None` is the rule: nothing.
     #[n(26)]
     pub risk: Option<Risk>,
 }
-
-named!(
-    /// What the fraud guard wants before the caller trusts a success.
-    Risk {
-        /// A challenge that a machine does not pass.
-        0 Challenge = "challenge",
-    }
-);
 
 /// The sealed bytes of a supplied code.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

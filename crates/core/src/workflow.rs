@@ -8,6 +8,7 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 
 use crate::ids::DeliveryId;
+use crate::limits;
 use crate::time::Timestamp;
 use crate::verification::{Channel, named};
 
@@ -110,7 +111,7 @@ impl Workflow {
     /// Whether a report of the network may lead to another step.
     #[must_use]
     pub const fn has_receipt_steps(&self) -> bool {
-        self.receipt_steps < crate::limits::MAX_RECEIPT_STEPS
+        self.receipt_steps < limits::MAX_RECEIPT_STEPS
     }
 
     /// Goes to the next step with this channel, when there is one: a person's wish is a step like any other.
@@ -123,6 +124,72 @@ impl Workflow {
     pub fn stop(&mut self) {
         self.at = u8::try_from(self.steps.len().saturating_sub(1)).unwrap_or(u8::MAX);
     }
+}
+
+/// What is wrong with the steps of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Which step, and which of its fields; `None` when it is their number.
+    pub place: Option<(usize, &'static str)>,
+    /// What it must be, as the rest of a sentence that begins with the field.
+    pub must: String,
+}
+
+/// Finds what is wrong with steps for a code that lives so long.
+///
+/// # Errors
+/// The first flaw.
+pub fn check(steps: &[Step], lifetime: Duration) -> Result<(), Flaw> {
+    if !(1..=limits::MAX_STEPS).contains(&steps.len()) {
+        return Err(Flaw { place: None, must: format!("must have 1 to {} steps", limits::MAX_STEPS) });
+    }
+    let (least, life) = (limits::MIN_STEP_WAIT.as_secs(), lifetime.as_secs());
+    let mut waited = 0;
+    for (nth, step) in steps.iter().enumerate() {
+        let flaw = |field, must: String| Err(Flaw { place: Some((nth, field)), must });
+        for (field, seconds) in [("wait", step.wait), ("receipt_within", step.receipt_within)] {
+            match seconds.map(u64::from) {
+                Some(_) if nth + 1 == steps.len() => {
+                    return flaw(field, "must be absent: no step follows the last one".to_owned());
+                }
+                Some(seconds) if !(least..=life).contains(&seconds) => {
+                    return flaw(field, format!("must be a whole number from {least} to {life}"));
+                }
+                _ => {}
+            }
+        }
+        if step.wait.is_some() && step.receipt_within >= step.wait {
+            return flaw("receipt_within", "must be shorter than `wait`".to_owned());
+        }
+        waited += u64::from(step.wait.max(step.receipt_within).unwrap_or_default());
+        if waited >= life {
+            let field = if step.wait.is_some() { "wait" } else { "receipt_within" };
+            return flaw(field, format!("must end before the code does, which lives {life} seconds"));
+        }
+    }
+    Ok(())
+}
+
+/// Steps as people write them: `sms:60:20,voice` sends an SMS, waits 60 seconds for a check, 20 for the network to say that
+/// it arrived, and calls.
+///
+/// # Errors
+/// What cannot be read, in words.
+pub fn read(text: &str) -> Result<Vec<Step>, String> {
+    text.split(',').map(|step| read_step(step.trim())).collect()
+}
+
+fn read_step(text: &str) -> Result<Step, String> {
+    let mut parts = text.split(':');
+    let name = parts.next().unwrap_or_default();
+    let channel = Channel::named(name).filter(|channel| *channel != Channel::Own);
+    let channel = channel.ok_or_else(|| format!("{name:?} is not sms, voice, whatsapp or email"))?;
+    let mut seconds = || {
+        let number = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number of seconds"));
+        parts.next().map(number).transpose()
+    };
+    let step = Step { channel, wait: seconds()?, receipt_within: seconds()? };
+    if parts.next().is_some() { Err(format!("{text:?} has too many colons")) } else { Ok(step) }
 }
 
 impl Step {
@@ -138,7 +205,7 @@ impl Step {
     #[must_use]
     pub fn patience(&self) -> Duration {
         let least = [self.wait, self.receipt_within].into_iter().flatten().min();
-        least.map_or(crate::limits::STEP_PATIENCE, |seconds| Duration::from_secs(seconds.into()))
+        least.map_or(limits::STEP_PATIENCE, |seconds| Duration::from_secs(seconds.into()))
     }
 }
 
@@ -160,6 +227,16 @@ mod tests {
         assert_eq!(step(None, None).next_at(sent, true), None);
         assert_eq!(step(None, None).patience(), crate::limits::STEP_PATIENCE);
         assert_eq!(step(Some(60), Some(20)).patience(), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn steps_are_written_with_colons_and_commas() {
+        let sms = step(Some(60), Some(20));
+        let voice = Step { channel: Channel::Voice, ..step(None, None) };
+        assert_eq!(read("sms:60:20, voice").unwrap(), [sms, voice]);
+        for wrong in ["sms:soon,voice", "sms:60:20:1", "sms:-1", "fax", "self", ""] {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(crate) fn services(
         clock: Arc::clone(&opened.clock),
         entropy: Arc::new(SystemEntropy),
         routes: Arc::new(config.routing()),
+        workflow: config.delivery.workflow().into(),
         messages: Arc::new(crate::messages::Texts),
         arrivals,
         reader: Arc::new(NoReceipts),

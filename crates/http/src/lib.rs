@@ -47,6 +47,7 @@ use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::time::{Clock, EntropySource};
 use countersign_core::verification::{Channel, Private, Verification};
+use countersign_core::workflow::Step;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use app::App;
@@ -66,6 +67,8 @@ pub struct Services {
     pub entropy: Arc<dyn EntropySource>,
     /// The routing table.
     pub routes: Arc<Routes>,
+    /// The steps of `auto`; empty where the first route that matches decides.
+    pub workflow: Arc<[Step]>,
     /// Reads what comes to the receipts' door.
     pub reader: Arc<dyn ReceiptReader>,
     /// Takes the receipts that were read.

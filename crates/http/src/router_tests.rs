@@ -208,6 +208,7 @@ fn services() -> Services {
         clock: Arc::new(Fixed),
         entropy: Arc::new(Fixed),
         routes: Arc::new(Routes::default()),
+        workflow: Arc::default(),
         reader: Arc::new(Fixed),
         receipts: Arc::new(Fixed),
         messages: Arc::new(Fixed),

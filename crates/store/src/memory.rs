@@ -1,5 +1,7 @@
 //! The reference engine: the rows in maps, one command a batch. For simulation and as the yardstick of the others.
 
+mod receipts;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,11 +14,11 @@ use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::{Digest, Keys};
 use countersign_core::ledger::RecipientRow;
 use countersign_core::limits;
-use countersign_core::receipt::{About, EarlyReceipt, MessageKey, SentMessage};
+use countersign_core::receipt::About;
 use countersign_core::setting::{Setting, SettingKey, SettingKind};
 use countersign_core::store::{
-    EarlyReceipts, Filter, History, KeyRecord, KnownReceipt, Numbered, OutboxItem, Overdue, Page, Pending,
-    Retention, Shown, Store, Unavailable,
+    EarlyReceipts, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
+    Shown, Store, Unavailable,
 };
 use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Found, Project};
 use countersign_core::tenant::{Mode, Tenant};
@@ -25,6 +27,7 @@ use countersign_core::verification::{Status, Verification};
 
 use crate::HandOver;
 use crate::load::{Rows, is_due, load};
+use receipts::Receipts;
 
 #[derive(Default)]
 struct Tables {
@@ -38,8 +41,7 @@ struct Tables {
     deliveries: BTreeMap<(Tenant, DeliveryId), Delivery>,
     journal: Vec<Entry>,
     once: BTreeMap<Digest, Recorded>,
-    messages: BTreeMap<MessageKey, SentMessage>,
-    early: BTreeMap<MessageKey, EarlyReceipt>,
+    receipts: Receipts,
     settings: BTreeMap<SettingKey, Setting>,
 }
 
@@ -145,13 +147,7 @@ impl Tables {
         }
         self.journal.extend(changes.journal);
         self.once.extend(changes.once);
-        self.messages.extend(changes.messages);
-        for (key, early) in changes.early {
-            match early {
-                Some(early) => drop(self.early.insert(key, early)),
-                None => drop(self.early.remove(&key)),
-            }
-        }
+        self.receipts.apply(changes.messages, changes.early);
         changes.jobs
     }
 
@@ -162,12 +158,8 @@ impl Tables {
     }
 
     fn claim(&mut self, most: usize, now: Timestamp) -> Vec<Job> {
-        let mut due: Vec<_> = self
-            .deliveries
-            .values()
-            .filter(|delivery| is_due(delivery, now, self.now_of(&delivery.tenant, now)))
-            .cloned()
-            .collect();
+        let is_due = |row: &&Delivery| is_due(row, now, self.now_of(&row.tenant, now));
+        let mut due: Vec<_> = self.deliveries.values().filter(is_due).cloned().collect();
         due.sort_by_key(|delivery| delivery.due);
         due.truncate(most);
         let mut jobs = Vec::new();
@@ -182,25 +174,6 @@ impl Tables {
             }
         }
         jobs
-    }
-
-    fn addressee(&self, key: &MessageKey, about: &About) -> Option<(Tenant, DeliveryId)> {
-        match about {
-            About::Message(_) => self.messages.get(key).map(|message| (message.tenant, message.delivery)),
-            About::Delivery(id) => {
-                let found = self.deliveries.keys().find(|(_, known)| known == id)?;
-                Some(*found)
-            }
-        }
-    }
-
-    fn early_receipts(&self, most: usize) -> EarlyReceipts {
-        let known = self.early.iter().filter_map(|(key, early)| {
-            let message = self.messages.get(key).map(|message| (message.tenant, message.delivery));
-            let (tenant, delivery) = message.or(early.of)?;
-            Some(KnownReceipt { key: key.clone(), receipt: early.receipt.clone(), tenant, delivery })
-        });
-        EarlyReceipts { known: known.take(most).collect(), waiting: self.early.len() }
     }
 
     fn administer(&mut self, request: &AdminRequest, now: Timestamp) -> AdminAnswer {
@@ -261,16 +234,14 @@ impl Tables {
             gone += u64::from(goes);
             !goes
         };
-        let [mut once, mut journal, mut verifications, mut deliveries, mut messages, mut early] = [0; 6];
+        let [mut once, mut journal, mut verifications, mut deliveries] = [0; 4];
         let outlived = |recorded: &Recorded| now.since(recorded.at) > limits::IDEMPOTENCY_LIFETIME;
         self.once.retain(|_, recorded| goes(outlived(recorded), &mut once));
         self.journal.retain(|entry| goes(now.since(entry.at) > keep.journal, &mut journal));
-        self.messages.retain(|_, row| goes(now.since(row.at) > limits::MESSAGE_KEPT, &mut messages));
-        self.early.retain(|_, row| goes(now.since(row.at) > limits::EARLY_RECEIPT_KEPT, &mut early));
         let bound = now.minus(keep.verifications);
         self.verifications.retain(|(_, id), _| goes(id.created_at() < bound, &mut verifications));
         self.deliveries.retain(|(_, id), _| goes(id.created_at() < bound, &mut deliveries));
-        gone
+        gone + self.receipts.retire(most, now)
     }
 
     /// The present as the tenant sees it.
@@ -389,11 +360,11 @@ impl Store for MemoryStore {
     }
 
     fn addressee(&self, provider: String, about: About) -> Pending<'_, Option<(Tenant, DeliveryId)>> {
-        self.with(move |tables, _| tables.addressee(&MessageKey::of(provider, &about), &about))
+        self.with(move |tables, _| tables.receipts.addressee(provider, &about, tables.deliveries.keys()))
     }
 
     fn early_receipts(&self, most: usize) -> Pending<'_, EarlyReceipts> {
-        self.with(move |tables, _| tables.early_receipts(most))
+        self.with(move |tables, _| tables.receipts.early(most))
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {

@@ -9,6 +9,7 @@ mod sent;
 mod step;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! `countersign send`
 
+use countersign_core::workflow::Step;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -46,24 +47,10 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
     Ok(())
 }
 
-/// `sms:60:20,voice` as the list the API takes.
+/// `sms:60:20,voice` as the list the API takes; the server says what is wrong with its numbers.
 fn workflow(text: &str) -> Result<Value, String> {
-    let seconds = |text: &str| {
-        text.parse::<u32>().map_err(|_| format!("{text:?} is no number of seconds; write like sms:60,voice"))
-    };
-    let step = |text: &str| {
-        let mut parts = text.trim().split(':');
-        let mut step = Map::from_iter([("channel".to_owned(), json!(parts.next().unwrap_or_default()))]);
-        for (field, value) in ["wait", "receipt_within"].into_iter().zip(parts.by_ref()) {
-            step.insert(field.to_owned(), json!(seconds(value)?));
-        }
-        if parts.next().is_some() {
-            Err(format!("{text:?} has too many colons"))
-        } else {
-            Ok(Value::Object(step))
-        }
-    };
-    text.split(',').map(step).collect()
+    let list = |step: &Step| json!({ "channel": step.channel.as_str(), "wait": step.wait, "receipt_within": step.receipt_within });
+    Ok(countersign_core::workflow::read(text)?.iter().map(list).collect())
 }
 
 fn describe(verification: &Value, to: &str) -> String {
@@ -86,21 +73,4 @@ fn describe(verification: &Value, to: &str) -> String {
     }
     lines.push(format!("check it:  {me} check {id} CODE"));
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_workflow_is_written_with_colons_and_commas() {
-        let steps = workflow("sms:60:20, voice").unwrap();
-        assert_eq!(
-            steps,
-            json!([{ "channel": "sms", "wait": 60, "receipt_within": 20 }, { "channel": "voice" }])
-        );
-        for wrong in ["sms:soon,voice", "sms:60:20:1", "sms:-1"] {
-            assert!(workflow(wrong).is_err(), "{wrong}");
-        }
-    }
 }

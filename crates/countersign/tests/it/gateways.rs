@@ -192,6 +192,7 @@ impl Site {
             clock: clock.clone(),
             entropy,
             routes,
+            workflow: Arc::default(),
             reader: Arc::new(Reader),
             receipts,
             messages: Arc::new(Silent),

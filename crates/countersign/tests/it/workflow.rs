@@ -196,3 +196,17 @@ async fn the_command_line_sends_by_a_workflow_and_shows_the_timeline() {
     let step = lines.lines().find(|line| line.contains("workflow.stepped")).unwrap();
     assert!(step.contains("reason=not_checked") && step.contains("channel=voice"), "{lines}");
 }
+
+#[tokio::test]
+async fn auto_goes_by_the_workflow_of_the_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let steps = [("COUNTERSIGN_DELIVERY__WORKFLOW", "sms:60,voice")];
+    let server = Server::start_with(directory.path(), &steps);
+    let id = server.create(PHONE).await;
+    assert_eq!(shown(&server, &id).await["workflow"]["steps"][1]["channel"], "voice");
+    let one = server.post("/v1/verifications", json!({ "to": PHONE, "channel": "sms" })).await;
+    assert_eq!(one.body["workflow"], Value::Null, "{}", one.body);
+    let mail = server.create("ann@example.com").await;
+    assert_eq!(shown(&server, &mail).await["channel"], "email");
+    assert_eq!(shown(&server, &mail).await["workflow"], Value::Null);
+}

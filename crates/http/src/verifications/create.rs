@@ -107,7 +107,10 @@ fn read(app: &App, member: &Member, fields: &mut Fields) -> Result<(Create, Opti
     let to = recipient(&fields.required_text("to", limits::MAX_TO)?)?;
     let purpose = purpose(fields)?.unwrap_or(Purpose::Authentication);
     let lifetime = lifetime(member.policy(), purpose, &to, fields)?;
-    let (channel, workflow) = channels(fields, lifetime, to.kind())?;
+    let (channel, mut workflow) = channels(fields, lifetime, to.kind())?;
+    if channel.is_none() && workflow.is_empty() {
+        workflow = workflow::by_default(app, member, purpose, &to);
+    }
     if channel == Some(Channel::Own) {
         member.needs(Scope::CodesReveal)?;
     }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use countersign_core::limits::{MAX_STEPS, MIN_STEP_WAIT};
-use countersign_core::recipient::RecipientKind;
+use countersign_core::recipient::{Recipient, RecipientKind};
 use countersign_core::time::Timestamp;
-use countersign_core::verification::Channel;
-use countersign_core::workflow::{Skipped, Step, Workflow};
+use countersign_core::verification::{Channel, Purpose};
+use countersign_core::workflow::{Flaw, Skipped, Step, Workflow, check};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::answer::Text;
+use crate::app::App;
+use crate::caller::Member;
 use crate::error_code::ErrorCode;
 use crate::fields::{Fields, invalid, missing};
 use crate::problem::Problem;
@@ -25,47 +26,42 @@ pub(super) fn read(
     lifetime: Duration,
     kind: RecipientKind,
 ) -> Result<Vec<Step>, Problem> {
-    if !(1..=MAX_STEPS).contains(&items.len()) {
-        return Err(invalid(at, &format!("must have 1 to {MAX_STEPS} steps")));
+    let steps = items.into_iter().enumerate().map(|(nth, item)| step(&format!("{at}[{nth}]"), item));
+    let steps = steps.collect::<Result<Vec<_>, _>>()?;
+    check(&steps, lifetime).map_err(|Flaw { place, must }| match place {
+        Some((nth, field)) => invalid(format!("{at}[{nth}].{field}"), &must),
+        None => invalid(at, &must),
+    })?;
+    match steps.iter().position(|step| !step.channel.reaches(kind)) {
+        Some(nth) => {
+            Err(Problem::plain(ErrorCode::RecipientCannotReceive).param(format!("{at}[{nth}].channel")))
+        }
+        None => Ok(steps),
     }
-    let (mut steps, last) = (Vec::new(), items.len() - 1);
-    let mut waited = 0;
-    for (nth, item) in items.into_iter().enumerate() {
-        let at = format!("{at}[{nth}]");
-        let step = step(&at, item, lifetime)?;
-        if !step.channel.reaches(kind) {
-            return Err(Problem::plain(ErrorCode::RecipientCannotReceive).param(format!("{at}.channel")));
-        }
-        let named = if step.wait.is_some() { "wait" } else { "receipt_within" };
-        let longest = step.wait.max(step.receipt_within);
-        if nth == last && longest.is_some() {
-            return Err(invalid(format!("{at}.{named}"), "must be absent: no step follows the last one"));
-        }
-        waited += u64::from(longest.unwrap_or_default());
-        if waited >= lifetime.as_secs() {
-            let why = format!("must end before the code does, which lives {} seconds", lifetime.as_secs());
-            return Err(invalid(format!("{at}.{named}"), &why));
-        }
-        steps.push(step);
-    }
-    Ok(steps)
 }
 
-fn step(at: &str, item: Value, lifetime: Duration) -> Result<Step, Problem> {
+fn step(at: &str, item: Value) -> Result<Step, Problem> {
     let mut fields = Fields::of_item(at, item, &FIELDS)?;
     let words = "sms, voice, whatsapp or email";
     let channel = |name: &str| Channel::named(name).filter(|channel| *channel != Channel::Own);
     let channel = fields.word("channel", words, channel)?.ok_or_else(|| missing(fields.at("channel")))?;
-    let bounds = MIN_STEP_WAIT.as_secs()..=lifetime.as_secs();
     let mut seconds = |name| -> Result<Option<u32>, Problem> {
-        let seconds = fields.integer(name, bounds.clone())?;
+        let seconds = fields.integer(name, 0..=u32::MAX.into())?;
         Ok(seconds.and_then(|seconds| u32::try_from(seconds).ok()))
     };
-    let (wait, receipt_within) = (seconds("wait")?, seconds("receipt_within")?);
-    if wait.is_some() && receipt_within >= wait {
-        return Err(invalid(fields.at("receipt_within"), "must be shorter than `wait`"));
-    }
-    Ok(Step { channel, wait, receipt_within })
+    Ok(Step { channel, wait: seconds("wait")?, receipt_within: seconds("receipt_within")? })
+}
+
+/// The steps of `auto` for this recipient. Empty when none can be taken: then the first route that matches decides.
+pub(super) fn by_default(app: &App, member: &Member, purpose: Purpose, to: &Recipient) -> Vec<Step> {
+    let steps = app.services.workflow.iter().copied();
+    let allowed = |step: &Step| {
+        step.channel.reaches(to.kind()) && member.policy().allows_channel(step.channel, purpose)
+    };
+    let steps: Vec<Step> = steps.filter(allowed).collect();
+    let routed = app.services.routes.channels(member.tenant.mode, to.kind(), to.country());
+    let usable = |step: &Step| step.channel.suits(to) && routed.contains(&step.channel);
+    if steps.iter().any(usable) { steps } else { Vec::new() }
 }
 
 /// The wire form of a workflow.
@@ -155,7 +151,7 @@ mod tests {
             let json = format!(r#"[{{"channel":"sms","wait":{wait}}},{{"channel":"voice"}}]"#);
             assert_eq!(read_json(&json).is_ok(), fine, "{wait}");
         }
-        let five = format!("[{}]", vec![r#"{"channel":"sms"}"#; 5].join(","));
+        let five = format!("[{}]", [r#"{"channel":"sms"}"#; 5].join(","));
         assert_eq!(read_json(&five).unwrap().len(), 5);
     }
 }

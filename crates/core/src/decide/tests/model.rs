@@ -156,8 +156,18 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         .prop_map(move |(boundary, beside)| vec![Op::Until(0, boundary, beside), stubborn(PHONE)]);
     let waits_to_resend =
         beside().prop_map(|beside| vec![Op::Until(0, Boundary::Spacing, beside), Op::Resend(0)]);
+    let texted =
+        Op::Create { to: OTHER_PHONE, purpose: Purpose::Authentication, subject: None, lane: Lane::Known };
+    let turn = select(vec![Turn::Taken, Turn::Refused, Turn::Undelivered, Turn::Delivered]);
+    let led_on = (turn, beside(), any::<bool>()).prop_map(move |(turn, beside, begins)| {
+        let due = [Op::Until(0, Boundary::Step, beside), Op::Message(0, Turn::Step)];
+        let begun = [texted.clone(), Op::Message(0, Turn::Taken)];
+        let begun = begun.into_iter().filter(|_| begins);
+        begun.chain([Op::Message(0, turn)]).chain(due).collect()
+    });
     prop_oneof![
         10 => op().prop_map(|op| vec![op]),
+        3 => led_on,
         1 => Just(vec![Op::Check(0, Guess::Wrong); 5]),
         3 => waits_for_the_pause,
         2 => waits_to_begin,

@@ -360,3 +360,15 @@ fn steps_go_by_the_test_clock_also_when_nobody_says_how_far_it_is_ahead() {
     world.submit(Command::Step(sms.id));
     assert_eq!(world.row(id).sends, 2, "the clock was moved over it");
 }
+
+#[test]
+fn rows_without_a_workflow_are_stored_as_they_were_before_there_were_any() {
+    let mut world = World::new();
+    let id = world.begin();
+    let delivery = world.last_delivery().id;
+    world.sent(delivery, DeliveryState::Sent);
+    let (row, sent) = (world.row(id).clone(), world.last_delivery().clone());
+    let members = |bytes: &[u8]| minicbor::Decoder::new(bytes).array().unwrap().unwrap();
+    assert_eq!(members(&minicbor::to_vec(&row).unwrap()), 23, "up to the channels a resend may use");
+    assert_eq!(members(&minicbor::to_vec(&sent).unwrap()), 14, "up to the number of tries");
+}
