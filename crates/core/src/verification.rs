@@ -9,7 +9,6 @@ use crate::keys::{Code, CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor,
 use crate::ledger::data_key_place;
 use crate::limits;
 pub use crate::origin::{Dialect, Origin};
-pub use crate::policy::Risk;
 use crate::recipient::{Country, LineType, Recipient, RecipientKind};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
@@ -254,9 +253,9 @@ pub struct Verification {
     /// How it goes on by itself when a message does not help. `None` is the rule.
     #[n(25)]
     pub workflow: Option<Workflow>,
-    /// What the fraud guard wants of the caller. `None` is the rule: nothing.
+    /// What the fraud guard wants. `None` is the rule.
     #[n(26)]
-    pub risk: Option<Risk>,
+    pub risk: Option<crate::policy::Risk>,
 }
 
 /// The sealed bytes of a supplied code.

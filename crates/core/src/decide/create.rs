@@ -9,11 +9,12 @@ use crate::journal::Event;
 use crate::keys::{normalise, seal};
 use crate::ledger::{Held, Recent, RecipientRow, Send, data_key_place};
 use crate::limits;
+use crate::policy::Risk;
 use crate::refusal::Refusal;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
 use crate::verification::{
-    Binding, Block, Channel, Private, Risk, Status, SuppliedCode, Verification, code_sealed_for, sealed_for,
+    Binding, Block, Channel, Private, Status, SuppliedCode, Verification, code_sealed_for, sealed_for,
 };
 
 pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {

@@ -34,7 +34,8 @@ pub(crate) const DOC: Operation = Operation {
     tag: "Verifications",
     summary: "Begin a verification",
     description: "Derives a code and sends it. Only `to` is required. An open verification of the same recipient and \
-                  purpose, and the same subject or session, is superseded.",
+                  purpose, and the same subject or session, is superseded. `channel` is one channel, `auto`, or a list: \
+                  then the next one follows when the message failed, or when no receipt or no check came in time.",
     scope: Some("verifications:write"),
     parameters: &[],
     body: Some(("VerificationCreate", r#"{"to":"+48600100217"}"#)),

@@ -27,7 +27,8 @@ pub(crate) const DOC: Operation = Operation {
     id: "getVerificationTimeline",
     tag: "Verifications",
     summary: "What happened to a verification",
-    description: "Ordered facts: the request, the route and why, what each provider answered, the checks, the end.",
+    description: "Ordered facts: the request, the route and why, what each provider answered and \
+                  the network reported, the steps of a workflow with their reasons, the checks, the end.",
     scope: Some("verifications:read"),
     parameters: &[],
     body: None,

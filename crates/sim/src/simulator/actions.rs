@@ -31,9 +31,9 @@ impl World {
     pub(super) fn step(&mut self) -> Result<(), String> {
         match self.random.below(100) {
             0..20 => self.create(),
-            20..62 => self.check(),
-            62..70 => self.messages(),
-            70..75 => self.resend(),
+            20..65 => self.check(),
+            65..72 => self.messages(),
+            72..75 => self.resend(),
             75..78 => self.end(false),
             78..80 => self.end(true),
             80..82 => self.report(),

@@ -59,6 +59,7 @@ fn without_a_check_in_time_the_next_channel_carries_the_same_code() {
     take(&mut world, id);
     let at = world.now.plus(seconds(60));
     assert_eq!((current(&world, id).due, current(&world, id).step_at), (Some(at), Some(at)));
+    assert_eq!(current(&world, id).expires_at, world.now, "whoever claims it, it is never sent again");
     world.now = at;
     step(&mut world, id);
     assert_eq!(steps(&world), [(StepReason::NotChecked, VOICE)]);
