@@ -8,6 +8,7 @@ use countersign_core::buckets::{Buckets, MAX_VALUES};
 use countersign_core::ids::RequestId;
 use countersign_core::journal::Actor;
 use countersign_core::keys::Digest;
+use countersign_core::limits::REPEATED_WITHIN;
 use countersign_core::recipient::Country;
 use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest};
 use countersign_core::tenant::{Mode, Tenant};
@@ -16,7 +17,8 @@ use countersign_core::time::Timestamp;
 use crate::Services;
 use crate::auth::KeyCache;
 use crate::compat::SettingsCache;
-use crate::compat::twilio::Told;
+use crate::compat::twilio::{Named, Told};
+use crate::limits;
 use crate::problem::Problem;
 use crate::proof::Signers;
 use crate::quota::Quotas;
@@ -32,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) quotas: Option<Quotas>,
     pub(crate) settings: SettingsCache,
     pub(crate) told: Told,
+    pub(crate) named: Named,
     /// Rate limits of dialects, by bucket and value.
     pub(crate) buckets: Mutex<Buckets<Digest>>,
     live_admission: Mutex<Admission<Tenant>>,
@@ -55,7 +58,8 @@ impl App {
             services,
             key_cache: KeyCache::default(),
             settings: SettingsCache::default(),
-            told: Told::new(),
+            told: Told::new(REPEATED_WITHIN, limits::MAX_TOLD),
+            named: Named::new(limits::NAMED_WITHIN, limits::MAX_NAMED),
             buckets: Mutex::new(Buckets::new(MAX_VALUES)),
             signers,
             live_admission,

@@ -30,6 +30,10 @@ pub(crate) const MAX_CACHED_KEYS: usize = 10_000;
 pub(crate) const MAX_CACHED_SETTINGS: usize = 10_000;
 /// Sends of dialects whose answer is remembered for two seconds.
 pub(crate) const MAX_TOLD: usize = 50_000;
+/// How long the start of a verification in a dialect is remembered at least: as long as its code can be checked.
+pub(crate) const NAMED_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Starts of dialects remembered that long.
+pub(crate) const MAX_NAMED: usize = 200_000;
 /// Networks one API key may name.
 pub(crate) const MAX_NETWORKS: usize = 64;
 /// Countries one project may name.

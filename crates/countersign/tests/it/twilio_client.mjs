@@ -91,7 +91,7 @@ const limit = await service.rateLimits.create({ uniqueName: "user.id" });
 await service.rateLimits(limit.sid).buckets.create({ max: 1, interval: 60 });
 const rateLimits = { "user.id": "42" };
 await service.verifications.create({ to: "+48600100405", channel: "sms", rateLimits });
-await refused(429, 60203, () => service.verifications.create({ to: "+48600100406", channel: "sms", rateLimits }));
+await refused(429, 20429, () => service.verifications.create({ to: "+48600100406", channel: "sms", rateLimits }));
 claim("a rate limit goes with its buckets", await service.rateLimits(limit.sid).remove());
 
 const hook = await service.webhooks.create({ friendlyName: "w", eventTypes: ["*", "factor.created"], webhookUrl: "https://example.com" });

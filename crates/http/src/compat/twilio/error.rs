@@ -141,8 +141,13 @@ impl TwilioError {
         Self::new(400, 60206, "Amount and Payee are required for a PSD2 service")
     }
 
-    pub(crate) fn too_many_sends() -> Self {
+    fn too_many_sends() -> Self {
         Self::new(429, 60203, "Max send attempts reached")
+    }
+
+    /// 20429, for a rate limit of the customer.
+    pub(crate) fn too_many_requests() -> Self {
+        Self::new(429, 20429, "Too many requests")
     }
 
     fn too_many_checks() -> Self {

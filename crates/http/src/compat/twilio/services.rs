@@ -37,7 +37,7 @@ pub(crate) struct ServiceSettings {
     pub(crate) keep_final_state: bool,
     pub(crate) default_template_sid: Option<String>,
     pub(crate) verify_event_subscription_enabled: bool,
-    /// What belongs to factors and to senders: kept and shown.
+    /// What belongs to factors: kept and shown.
     pub(crate) others: Vec<(String, String)>,
 }
 
@@ -116,9 +116,7 @@ impl Service {
                 "skew": self.number("Totp.Skew"),
             },
             "default_template_sid": settings.default_template_sid,
-            "whatsapp": {
-                "msg_service_sid": self.other("Whatsapp.MsgServiceSid"), "from": self.other("Whatsapp.From"),
-            },
+            "whatsapp": { "msg_service_sid": null, "from": null },
             "passkeys": {
                 "relying_party": {
                     "id": self.other("Passkeys.RelyingParty.Id"),
@@ -171,8 +169,8 @@ pub(crate) async fn find(app: &App, account: &Account, sid: &str) -> Result<Serv
     all(app, account).await?.into_iter().find(|service| service.id == id).ok_or_else(not_found)
 }
 
-/// Names of the settings that belong to factors and senders.
-const OTHERS: [&str; 15] = [
+/// Names of the settings that belong to factors.
+const OTHERS: [&str; 13] = [
     "Push.IncludeDate",
     "Push.ApnCredentialSid",
     "Push.FcmCredentialSid",
@@ -180,8 +178,6 @@ const OTHERS: [&str; 15] = [
     "Totp.TimeStep",
     "Totp.CodeLength",
     "Totp.Skew",
-    "Whatsapp.MsgServiceSid",
-    "Whatsapp.From",
     "Passkeys.RelyingParty.Id",
     "Passkeys.RelyingParty.Name",
     "Passkeys.RelyingParty.Origins",
@@ -189,7 +185,7 @@ const OTHERS: [&str; 15] = [
     "Passkeys.DiscoverableCredentials",
     "Passkeys.UserVerification",
 ];
-const OWN: [&str; 12] = [
+const OWN: [&str; 14] = [
     "FriendlyName",
     "CodeLength",
     "LookupEnabled",
@@ -202,6 +198,8 @@ const OWN: [&str; 12] = [
     "KeepFinalState",
     "DefaultTemplateSid",
     "VerifyEventSubscriptionEnabled",
+    "Whatsapp.MsgServiceSid",
+    "Whatsapp.From",
 ];
 
 /// The settings after what a form changes.
@@ -228,6 +226,13 @@ fn changed(mut settings: ServiceSettings, form: &Form) -> Result<ServiceSettings
     }
     if form.boolean("VerifyEventSubscriptionEnabled")? == Some(true) {
         return Err(TwilioError::lacking("VerifyEventSubscriptionEnabled"));
+    }
+    for name in ["Whatsapp.MsgServiceSid", "Whatsapp.From"] {
+        if form.one(name)?.is_some() {
+            return Err(TwilioError::lacking(
+                "senders are chosen by the routes of this server's configuration",
+            ));
+        }
     }
     if let Some(name) = form.one("TtsName")? {
         settings.tts_name = Some(rows::text("TtsName", name, 64)?);
@@ -330,12 +335,7 @@ pub(crate) async fn delete(
             "The service that stands for the project itself cannot be deleted",
         ));
     }
-    for kind in [
-        SettingKind::Bucket,
-        SettingKind::RateLimit,
-        SettingKind::MessagingConfiguration,
-        SettingKind::Webhook,
-    ] {
+    for kind in [SettingKind::Bucket, SettingKind::RateLimit, SettingKind::Webhook] {
         for row in app.settings.of(&app, account.member.tenant, kind).await?.iter() {
             let of_limit = kind == SettingKind::Bucket && rows::service_of_bucket(row) == Some(service.id);
             if row.under == service.id || of_limit {
