@@ -162,6 +162,7 @@ pub fn doors(services: Services) -> Doors {
         (health::READY, get(health::ready)),
         (store_clock::SHOW, get(store_clock::show)),
         (store_clock::ACCEPT, post(store_clock::accept)),
+        (compat::twilio::import::DOC, post(compat::twilio::import::handle)),
     ]);
     let dialects = compat::twilio::mounted();
     Doors {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Bytes of a request body.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// Bytes of an import over the owner's socket.
+pub(crate) const MAX_IMPORT: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 /// How deep JSON may nest; the outermost object is level one.

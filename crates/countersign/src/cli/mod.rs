@@ -7,6 +7,7 @@ mod config;
 mod dev;
 mod docs;
 mod doctor;
+mod import;
 mod inbox;
 mod init;
 mod keys;
@@ -68,6 +69,8 @@ enum Command {
     Projects(projects::Args),
     /// Look at the store's clock, or accept that it was set back.
     Clock(clock::Args),
+    /// Take over what a service at Twilio Verify is set to.
+    Import(import::Args),
     /// Change the root keys that everything secret is derived from, without a stop.
     Ring(ring::Args),
     /// Check a configuration, show what is in force, or print a sample.
@@ -116,6 +119,7 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Keys(args) => keys::run(&args, output).await,
         Command::Projects(args) => projects::run(&args, output).await,
         Command::Clock(args) => clock::run(&args, output).await,
+        Command::Import(args) => import::run(&args, output).await,
         Command::Ring(args) => ring::run(&args, output),
         Command::Config(args) => config::run(&args, output),
         Command::Migrate(args) => migrate::run(&args, output).await,

@@ -19,7 +19,7 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// What `dev` printed for Twilio's libraries.
-struct Pair {
+pub(crate) struct Pair {
     base: String,
     account: String,
     key: String,
@@ -27,7 +27,7 @@ struct Pair {
     service: String,
 }
 
-async fn pair(server: &Server) -> Pair {
+pub(crate) async fn pair(server: &Server) -> Pair {
     let value = async |label| server.printed(label).await;
     Pair {
         base: value("Twilio base URL: ").await,
@@ -91,13 +91,18 @@ async fn twilio_node_runs_its_whole_verify_flow() {
 }
 
 /// Calls the dialect by hand.
-struct Caller<'a> {
-    server: &'a Server,
-    pair: &'a Pair,
+pub(crate) struct Caller<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) pair: &'a Pair,
 }
 
 impl Caller<'_> {
-    async fn send(&self, method: Method, path: &str, form: &[(&str, &str)]) -> (StatusCode, Value) {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> (StatusCode, Value) {
         let request = self.server.client.request(method.clone(), format!("{}{path}", self.pair.base));
         let request = request.basic_auth(&self.pair.key, Some(&self.pair.secret));
         let request = if method == Method::GET { request } else { request.form(form) };

@@ -66,6 +66,11 @@ impl TwilioError {
         Self::new(401, 20003, "Authenticate")
     }
 
+    /// What it says, with its code, where there is no library to read it.
+    pub(crate) fn text(&self) -> String {
+        format!("{} ({})", self.message, self.code)
+    }
+
     pub(crate) fn with(self, details: Value) -> Self {
         Self { details: Some(Box::new(details)), ..self }
     }

@@ -33,6 +33,11 @@ impl Form {
         Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
+    /// Parameters that did not come as a form.
+    pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// The parameters of a query.
     pub(crate) fn of_query(uri: &Uri) -> Self {
         Self::read(uri.query().unwrap_or_default().as_bytes())

@@ -11,6 +11,7 @@ mod checks;
 mod client;
 mod error;
 mod form;
+pub(crate) mod import;
 mod lately;
 mod messaging_configurations;
 mod page;

@@ -4,8 +4,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use countersign_core::ids::ProjectId;
-use countersign_core::setting::{Put, SettingKind};
-use countersign_core::tenancy::Scope;
+use countersign_core::setting::{Put, Setting, SettingKind};
+use countersign_core::tenancy::{Project, Scope};
 use countersign_core::time::Timestamp;
 use countersign_core::verification::{Dialect, Origin};
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,22 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// The one that stands for the project itself, as long as nothing was changed of it.
+    pub(crate) fn own(project: &Project) -> Self {
+        Self {
+            id: *project.id.as_bytes(),
+            settings: ServiceSettings { friendly_name: project.brand.clone(), ..ServiceSettings::default() },
+            created_at: project.created_at,
+            updated_at: project.created_at,
+        }
+    }
+
+    /// The service of a row.
+    pub(crate) fn of(row: &Setting) -> Self {
+        let settings = serde_json::from_slice(&row.body).unwrap_or_default();
+        Self { id: row.key.id, settings, created_at: row.created_at, updated_at: row.updated_at }
+    }
+
     pub(crate) fn sid(&self) -> Sid {
         Sid("VA", self.id)
     }
@@ -143,17 +159,9 @@ impl Service {
 
 /// All services of an account; the project's own first.
 async fn all(app: &App, account: &Account) -> Result<Vec<Service>, TwilioError> {
-    let project = account.member.project();
-    let mut services = vec![Service {
-        id: *project.id.as_bytes(),
-        settings: ServiceSettings { friendly_name: project.brand.clone(), ..ServiceSettings::default() },
-        created_at: project.created_at,
-        updated_at: project.created_at,
-    }];
+    let mut services = vec![Service::own(account.member.project())];
     for row in app.settings.of(app, account.member.tenant, SettingKind::Service).await?.iter() {
-        let settings = serde_json::from_slice(&row.body).unwrap_or_default();
-        let service =
-            Service { id: row.key.id, settings, created_at: row.created_at, updated_at: row.updated_at };
+        let service = Service::of(row);
         match services.iter_mut().find(|known| known.id == service.id) {
             Some(own) => *own = service,
             None => services.push(service),
@@ -203,7 +211,7 @@ const OWN: [&str; 14] = [
 ];
 
 /// The settings after what a form changes.
-fn changed(mut settings: ServiceSettings, form: &Form) -> Result<ServiceSettings, TwilioError> {
+pub(crate) fn changed(mut settings: ServiceSettings, form: &Form) -> Result<ServiceSettings, TwilioError> {
     if let Some(name) = form.one("FriendlyName")? {
         settings.friendly_name = friendly_name(name)?;
     }
