@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use countersign_peers::shared;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::cluster::Cluster;
 use crate::harness::{Server, wrong};
 
 /// Where `cargo xtask setup` puts what tests need.
@@ -44,7 +46,11 @@ fn plain_pair(directory: &Path) -> (String, String) {
     command.args(["keys", "create", "--twilio", "--test", "--json", "--data"]).arg(directory.join("data"));
     let made = command.output().expect("the binary starts");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    key_of(&serde_json::from_slice(&made.stdout).expect("JSON"))
+}
+
+/// What `keys create --twilio` printed of a pair.
+fn key_of(made: &Value) -> (String, String) {
     let field = |name: &str| made["twilio"][name].as_str().expect("a text").to_owned();
     (field("api_key_sid"), field("api_key_secret"))
 }
@@ -53,7 +59,29 @@ fn held(ran: &Output) {
     let printed = String::from_utf8_lossy(&ran.stdout);
     let complained = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{printed}{complained}");
-    assert!(printed.lines().filter(|line| line.starts_with("ok ")).count() > 40, "{printed}");
+    let claims = printed.lines().filter(|line| line.starts_with("ok ")).count();
+    assert!(claims > 40, "{printed}");
+    println!("{claims} claims held");
+}
+
+/// The whole flow of twilio-python; `native` is a native test key, `plain` a pair that may not approve by hand.
+fn python(bases: &str, pair: &Pair, native: &str, plain: &(String, String)) {
+    let python = tools().join("venv/bin/python");
+    assert!(python.is_file(), "Python's packages are missing: run `cargo xtask setup`");
+    let mut command = Command::new(python);
+    command.arg(script("twilio_client.py")).args([bases, &pair.account, &pair.key, &pair.secret]);
+    command.args([&pair.service, native, &plain.0, &plain.1]);
+    held(&command.output().expect("Python runs"));
+}
+
+/// The whole flow of twilio-node.
+fn node(bases: &str, pair: &Pair, native: &str) {
+    let modules = tools().join("node/node_modules");
+    assert!(modules.join("twilio").is_dir(), "twilio-node is missing: run `cargo xtask setup`");
+    let mut command = Command::new("node");
+    command.arg(script("twilio_client.mjs")).arg(modules);
+    command.args([bases, &pair.account, &pair.key, &pair.secret, &pair.service, native]);
+    held(&command.output().expect("node runs; install Node 20 or later"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,12 +89,7 @@ async fn twilio_python_runs_its_whole_verify_flow() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (pair, plain) = (pair(&server).await, plain_pair(directory.path()));
-    let python = tools().join("venv/bin/python");
-    assert!(python.is_file(), "Python's packages are missing: run `cargo xtask setup`");
-    let mut command = Command::new(python);
-    command.arg(script("twilio_client.py")).args([&pair.base, &pair.account, &pair.key, &pair.secret]);
-    command.args([&pair.service, &server.base, &server.key, &plain.0, &plain.1]);
-    held(&command.output().expect("Python runs"));
+    python(&pair.base, &pair, &server.key, &plain);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,20 +97,26 @@ async fn twilio_node_runs_its_whole_verify_flow() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let pair = pair(&server).await;
-    let modules = tools().join("node/node_modules");
-    assert!(modules.join("twilio").is_dir(), "twilio-node is missing: run `cargo xtask setup`");
-    let mut command = Command::new("node");
-    command.arg(script("twilio_client.mjs")).arg(modules);
-    command.args([
-        &pair.base,
-        &pair.account,
-        &pair.key,
-        &pair.secret,
-        &pair.service,
-        &server.base,
-        &server.key,
-    ]);
-    held(&command.output().expect("node runs; install Node 20 or later"));
+    node(&pair.base, &pair, &server.key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_libraries_run_over_two_nodes_of_one_database() {
+    let cluster = Cluster::on(shared());
+    let nodes = [cluster.node("a"), cluster.node("b")];
+    let bases = nodes.each_ref().map(|node| format!("{}{}", node.base, countersign_http::TWILIO_MOUNT));
+    let scopes = countersign_core::api_key::pair_scopes();
+    let scopes = scopes.iter().map(|scope| scope.as_str()).chain(["verifications:override"]);
+    let create = ["keys", "create", "--twilio", "--test"].into_iter();
+    let create: Vec<_> = create.chain(scopes.flat_map(|scope| ["--scope", scope])).collect();
+    let made = cluster.run("a", &create);
+    let field = |name: &str| made["twilio"][name].as_str().expect("a text").to_owned();
+    let (key, secret) = key_of(&made);
+    let (account, service) = (field("account_sid"), field("service_sid"));
+    let pair = Pair { base: bases[0].clone(), account, key, secret, service };
+    let plain = key_of(&cluster.run("b", &["keys", "create", "--twilio", "--test"]));
+    python(&bases.join(","), &pair, &cluster.key, &plain);
+    node(&bases.join(","), &pair, &cluster.key);
 }
 
 /// Calls the dialect by hand.

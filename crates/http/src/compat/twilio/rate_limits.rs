@@ -81,13 +81,20 @@ pub(crate) async fn take(
     if named.is_empty() {
         return Ok(());
     }
-    let limits: Vec<Kept<RateLimit>> = rows::all(app, account, SettingKind::RateLimit, service.id).await?;
+    let tenant = account.member.tenant;
+    let known = |limits: &[Kept<RateLimit>], name: &str| {
+        limits.iter().find(|row| row.body.unique_name == name).map(|row| row.id)
+    };
+    let mut limits = rows::of_owner(&app.settings.of(app, tenant, SettingKind::RateLimit).await?, service.id);
+    if named.iter().any(|(name, _)| known(&limits, name).is_none()) {
+        limits = rows::all(app, account, SettingKind::RateLimit, service.id).await?;
+    }
+    let buckets = app.settings.of(app, tenant, SettingKind::Bucket).await?;
     let (mut wishes, mut names) = (Vec::new(), Vec::new());
     for (name, value) in named {
-        let known = limits.iter().find(|row| row.body.unique_name == *name);
-        let limit = known.ok_or_else(|| TwilioError::invalid("RateLimits", name))?;
-        for bucket in rows::all::<Bucket>(app, account, SettingKind::Bucket, limit.id).await? {
-            let tenant = account.member.tenant.to_bytes();
+        let limit = known(&limits, name).ok_or_else(|| TwilioError::invalid("RateLimits", name))?;
+        for bucket in rows::of_owner::<Bucket>(&buckets, limit) {
+            let tenant = tenant.to_bytes();
             let key = sha256(&length_prefixed_all(&[&tenant, &bucket.id, value.as_bytes()]));
             let interval = Duration::from_secs(bucket.body.interval);
             wishes.push(Wish { key, most: bucket.body.max, interval });

@@ -198,7 +198,7 @@ pub(crate) async fn delete<T: Resource>(
     let place = Place::of::<T>(&app, &account, &params).await?;
     let row = place.one::<T>(&app, &account, &params).await?;
     if let Some(kind) = T::BELOW {
-        for below in app.settings.of(&app, account.member.tenant, kind).await?.iter() {
+        for below in app.settings.read(&app, account.member.tenant, kind).await?.iter() {
             if below.under == row.id {
                 rows::remove(&app, &account, kind, below.key.id).await?;
             }

@@ -43,17 +43,22 @@ impl<T: DeserializeOwned> Kept<T> {
     }
 }
 
-/// All rows of a kind that belong to `under`, oldest first.
+/// All rows of a kind that belong to `under`, oldest first, as they are now.
 pub(crate) async fn all<T: DeserializeOwned>(
     app: &App,
     account: &Account,
     kind: SettingKind,
     under: [u8; 16],
 ) -> Result<Vec<Kept<T>>, TwilioError> {
-    let rows = app.settings.of(app, account.member.tenant, kind).await?;
-    let mut kept: Vec<_> = rows.iter().filter(|row| row.under == under).filter_map(Kept::of).collect();
+    let rows = app.settings.read(app, account.member.tenant, kind).await?;
+    let mut kept = of_owner(&rows, under);
     kept.sort_by_key(|row| (row.created_at, row.id));
     Ok(kept)
+}
+
+/// The rows among these that belong to `under`.
+pub(crate) fn of_owner<T: DeserializeOwned>(rows: &[Setting], under: [u8; 16]) -> Vec<Kept<T>> {
+    rows.iter().filter(|row| row.under == under).filter_map(Kept::of).collect()
 }
 
 /// Writes a row. One that is there already, or one too many, is `60200`; callers look first where there is a better code.

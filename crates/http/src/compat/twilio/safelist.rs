@@ -59,7 +59,7 @@ pub(crate) async fn create(
     let account = client.may(Scope::SettingsManage)?;
     let form = form.only(&["PhoneNumber"])?;
     let number = number(form.required("PhoneNumber")?)?;
-    if has(&app, &account, &number).await? {
+    if kept(&app, &account, &number).await?.is_some() {
         return Err(TwilioError::new(400, 60411, "The phone number is in the safe list already"));
     }
     let id = id(&app, account.member.tenant, &number)?;
@@ -67,15 +67,18 @@ pub(crate) async fn create(
     Ok(answer::json(StatusCode::CREATED, &shown(&account, id, &number)))
 }
 
+/// The row of a number, as it is now.
+async fn kept(app: &App, account: &Account, number: &Recipient) -> Result<Option<[u8; 16]>, TwilioError> {
+    let id = id(app, account.member.tenant, number)?;
+    let rows = app.settings.read(app, account.member.tenant, SettingKind::SafelistEntry).await?;
+    Ok(rows.iter().any(|row| row.key.id == id).then_some(id))
+}
+
 /// The listed number of a path.
 async fn listed(app: &App, account: &Account, text: &str) -> Result<([u8; 16], Recipient), TwilioError> {
     let not_found = || TwilioError::not_found(&format!("/v2/SafeList/Numbers/{}", rows::shown(text)));
     let number = number(text).map_err(|_| not_found())?;
-    if has(app, account, &number).await? {
-        Ok((id(app, account.member.tenant, &number)?, number))
-    } else {
-        Err(not_found())
-    }
+    Ok((kept(app, account, &number).await?.ok_or_else(not_found)?, number))
 }
 
 pub(crate) async fn fetch(

@@ -157,10 +157,10 @@ impl Service {
     }
 }
 
-/// All services of an account; the project's own first.
+/// All services of an account as they are now; the project's own first.
 async fn all(app: &App, account: &Account) -> Result<Vec<Service>, TwilioError> {
     let mut services = vec![Service::own(account.member.project())];
-    for row in app.settings.of(app, account.member.tenant, SettingKind::Service).await?.iter() {
+    for row in app.settings.read(app, account.member.tenant, SettingKind::Service).await?.iter() {
         let service = Service::of(row);
         match services.iter_mut().find(|known| known.id == service.id) {
             Some(own) => *own = service,
@@ -170,11 +170,25 @@ async fn all(app: &App, account: &Account) -> Result<Vec<Service>, TwilioError> 
     Ok(services)
 }
 
-/// The service of a path.
+fn not_found(sid: &str) -> TwilioError {
+    TwilioError::not_found(&format!("/v2/Services/{}", rows::shown(sid)))
+}
+
+/// The service of a path as it is now, for whoever looks at it or changes it.
+async fn read(app: &App, account: &Account, sid: &str) -> Result<Service, TwilioError> {
+    let id = Sid::parse("VA", sid).ok_or_else(|| not_found(sid))?.1;
+    all(app, account).await?.into_iter().find(|service| service.id == id).ok_or_else(|| not_found(sid))
+}
+
+/// The service of a path, as it was within the last second.
 pub(crate) async fn find(app: &App, account: &Account, sid: &str) -> Result<Service, TwilioError> {
-    let not_found = || TwilioError::not_found(&format!("/v2/Services/{}", rows::shown(sid)));
-    let id = Sid::parse("VA", sid).ok_or_else(not_found)?.1;
-    all(app, account).await?.into_iter().find(|service| service.id == id).ok_or_else(not_found)
+    let id = Sid::parse("VA", sid).ok_or_else(|| not_found(sid))?.1;
+    let rows = app.settings.of(app, account.member.tenant, SettingKind::Service).await?;
+    if let Some(row) = rows.iter().find(|row| row.key.id == id) {
+        return Ok(Service::of(row));
+    }
+    let own = Service::own(account.member.project());
+    if own.id == id { Ok(own) } else { read(app, account, sid).await }
 }
 
 /// Names of the settings that belong to factors.
@@ -301,7 +315,7 @@ pub(crate) async fn update(
 ) -> Result<Response, TwilioError> {
     let account = client.may(Scope::SettingsManage)?;
     let form = form.only(&known())?;
-    let service = find(&app, &account, &sid).await?;
+    let service = read(&app, &account, &sid).await?;
     let settings = changed(service.settings.clone(), &form)?;
     let row =
         rows::put(&app, &account, SettingKind::Service, service.id, [0; 16], &settings, Put::Any).await?;
@@ -315,7 +329,7 @@ pub(crate) async fn fetch(
     client: Client,
 ) -> Result<Response, TwilioError> {
     let account = client.may(Scope::VerificationsRead)?;
-    let service = find(&app, &account, &sid).await?;
+    let service = read(&app, &account, &sid).await?;
     Ok(answer::json(StatusCode::OK, &service.view(&account)))
 }
 
@@ -335,7 +349,7 @@ pub(crate) async fn delete(
     client: Client,
 ) -> Result<Response, TwilioError> {
     let account = client.may(Scope::SettingsManage)?;
-    let service = find(&app, &account, &sid).await?;
+    let service = read(&app, &account, &sid).await?;
     if service.id == *account.member.tenant.project.as_bytes() {
         return Err(TwilioError::new(
             403,
@@ -344,7 +358,7 @@ pub(crate) async fn delete(
         ));
     }
     for kind in [SettingKind::Bucket, SettingKind::RateLimit, SettingKind::Webhook] {
-        for row in app.settings.of(&app, account.member.tenant, kind).await?.iter() {
+        for row in app.settings.read(&app, account.member.tenant, kind).await?.iter() {
             let of_limit = kind == SettingKind::Bucket && rows::service_of_bucket(row) == Some(service.id);
             if row.under == service.id || of_limit {
                 rows::remove(&app, &account, kind, row.key.id).await?;
