@@ -31,4 +31,5 @@ mod store_choice;
 mod store_copy;
 mod takeover;
 mod twilio;
+mod twilio_examples;
 mod twilio_import;

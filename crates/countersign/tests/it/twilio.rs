@@ -11,22 +11,37 @@ use crate::cluster::Cluster;
 use crate::harness::{Server, wrong};
 
 /// Where `cargo xtask setup` puts what tests need.
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
     std::env::var_os("COUNTERSIGN_TOOLS").map_or(default, PathBuf::from)
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(name)
 }
 
 /// What `dev` printed for Twilio's libraries.
 pub(crate) struct Pair {
-    base: String,
-    account: String,
-    key: String,
-    secret: String,
-    service: String,
+    pub(crate) base: String,
+    pub(crate) account: String,
+    pub(crate) key: String,
+    pub(crate) secret: String,
+    pub(crate) service: String,
+}
+
+impl Pair {
+    /// A pair that may approve by hand, for a node of a cluster.
+    pub(crate) fn on(cluster: &Cluster, node: &Server) -> Self {
+        let scopes = countersign_core::api_key::pair_scopes();
+        let scopes = scopes.iter().map(|scope| scope.as_str()).chain(["verifications:override"]);
+        let create = ["keys", "create", "--twilio", "--test"].into_iter();
+        let create: Vec<_> = create.chain(scopes.flat_map(|scope| ["--scope", scope])).collect();
+        let made = cluster.run("cli", &create);
+        let (key, secret) = key_of(&made);
+        let field = |name: &str| made["twilio"][name].as_str().expect("a text").to_owned();
+        let base = format!("{}{}", node.base, countersign_http::TWILIO_MOUNT);
+        Self { base, account: field("account_sid"), key, secret, service: field("service_sid") }
+    }
 }
 
 pub(crate) async fn pair(server: &Server) -> Pair {
@@ -40,13 +55,18 @@ pub(crate) async fn pair(server: &Server) -> Pair {
     }
 }
 
-/// A pair without the scope to approve by hand, made beside the running server.
-fn plain_pair(directory: &Path) -> (String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.args(["keys", "create", "--twilio", "--test", "--json", "--data"]).arg(directory.join("data"));
-    let made = command.output().expect("the binary starts");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    key_of(&serde_json::from_slice(&made.stdout).expect("JSON"))
+/// A pair without the scope to approve by hand, and a live one, made beside the running server.
+fn plain_pairs(directory: &Path) -> [(String, String); 2] {
+    [["--test"].as_slice(), &[]].map(|mode| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command
+            .args(["keys", "create", "--twilio", "--json", "--data"])
+            .arg(directory.join("data"))
+            .args(mode);
+        let made = command.output().expect("the binary starts");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        key_of(&serde_json::from_slice(&made.stdout).expect("JSON"))
+    })
 }
 
 /// What `keys create --twilio` printed of a pair.
@@ -64,13 +84,14 @@ fn held(ran: &Output) {
     println!("{claims} claims held");
 }
 
-/// The whole flow of twilio-python; `native` is a native test key, `plain` a pair that may not approve by hand.
-fn python(bases: &str, pair: &Pair, native: &str, plain: &(String, String)) {
+/// The whole flow of twilio-python; `native` is a native test key, `plain` are pairs that may not approve by hand, one of
+/// test and one of live mode.
+fn python(bases: &str, pair: &Pair, native: &str, plain: &[(String, String); 2]) {
     let python = tools().join("venv/bin/python");
     assert!(python.is_file(), "Python's packages are missing: run `cargo xtask setup`");
     let mut command = Command::new(python);
     command.arg(script("twilio_client.py")).args([bases, &pair.account, &pair.key, &pair.secret]);
-    command.args([&pair.service, native, &plain.0, &plain.1]);
+    command.args([&pair.service, native]).args(plain.iter().flat_map(|(key, secret)| [key, secret]));
     held(&command.output().expect("Python runs"));
 }
 
@@ -88,7 +109,7 @@ fn node(bases: &str, pair: &Pair, native: &str) {
 async fn twilio_python_runs_its_whole_verify_flow() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (pair, plain) = (pair(&server).await, plain_pair(directory.path()));
+    let (pair, plain) = (pair(&server).await, plain_pairs(directory.path()));
     python(&pair.base, &pair, &server.key, &plain);
 }
 
@@ -105,18 +126,37 @@ async fn both_libraries_run_over_two_nodes_of_one_database() {
     let cluster = Cluster::on(shared());
     let nodes = [cluster.node("a"), cluster.node("b")];
     let bases = nodes.each_ref().map(|node| format!("{}{}", node.base, countersign_http::TWILIO_MOUNT));
-    let scopes = countersign_core::api_key::pair_scopes();
-    let scopes = scopes.iter().map(|scope| scope.as_str()).chain(["verifications:override"]);
-    let create = ["keys", "create", "--twilio", "--test"].into_iter();
-    let create: Vec<_> = create.chain(scopes.flat_map(|scope| ["--scope", scope])).collect();
-    let made = cluster.run("a", &create);
-    let field = |name: &str| made["twilio"][name].as_str().expect("a text").to_owned();
-    let (key, secret) = key_of(&made);
-    let (account, service) = (field("account_sid"), field("service_sid"));
-    let pair = Pair { base: bases[0].clone(), account, key, secret, service };
-    let plain = key_of(&cluster.run("b", &["keys", "create", "--twilio", "--test"]));
+    let pair = Pair::on(&cluster, &nodes[0]);
+    let create = ["keys", "create", "--twilio"];
+    let plain = [[create.as_slice(), &["--test"]].concat(), create.into()];
+    let plain = plain.map(|create| key_of(&cluster.run("b", &create)));
     python(&bases.join(","), &pair, &cluster.key, &plain);
     node(&bases.join(","), &pair, &cluster.key);
+}
+
+#[test]
+fn every_code_the_dialect_answers_with_is_provoked_through_a_library() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../http/src/compat/twilio");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a source file");
+    let (mut codes, mut directories) = (std::collections::BTreeSet::new(), vec![sources]);
+    while let Some(directory) = directories.pop() {
+        for entry in directory.read_dir().expect("a directory").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = read(&path);
+            let rules = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let numbers = rules.split(|symbol: char| !symbol.is_ascii_digit());
+            let of_twilio = |number: &&str| number.len() == 5 && number.starts_with("60");
+            codes.extend(numbers.filter(of_twilio).map(str::to_owned));
+        }
+    }
+    assert!(codes.len() > 25, "{codes:?}");
+    let scripts = ["twilio_client.py", "twilio_client.mjs"].map(|name| read(&script(name))).concat();
+    codes.retain(|code| !scripts.contains(&format!(", {code}, ")));
+    assert!(codes.is_empty(), "no library was seen to meet {codes:?}");
 }
 
 /// Calls the dialect by hand.

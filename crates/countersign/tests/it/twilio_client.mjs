@@ -119,6 +119,8 @@ claim("and away", await verify.safelist("+48600100407").remove());
 await refused(401, 20003, () => connect(keySid, "wrong").services(serviceSid).fetch());
 claim("the account's SID signs in too", (await connect(accountSid, secret).services(serviceSid).fetch()).sid === serviceSid);
 await refused(400, 60200, () => service.verifications.create({ to: "+1555", channel: "sms" }));
+await refused(400, 60373, () => verify.services.page({ pageSize: 1001 }));
+await refused(400, 60374, () => verify.services.page({ pageToken: "nonsense" }));
 await refused(400, 60221, () => service.verificationChecks.create({ code: "123456" }));
 await refused(404, 20404, () => verify.services(`VA${"0".repeat(32)}`).fetch());
 await refused(403, 60313, () => service.entities("ff483d1ff591898a").newFactors.create({ friendlyName: "x", factorType: "totp" }));

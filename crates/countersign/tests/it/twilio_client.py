@@ -1,6 +1,6 @@
 """Drives an unmodified twilio-python against Countersign and says what held.
 
-twilio_client.py <Twilio base URLs> <AC…> <SK…> <secret> <VA…> <native test key> <SK… without override> <its secret>
+twilio_client.py <Twilio base URLs> <AC…> <SK…> <secret> <VA…> <native test key> <SK… without override> <its secret> <live SK…> <its secret>
 
 Several base URLs, with commas between, are nodes of one store, over which requests are spread.
 """
@@ -16,7 +16,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-BASES, ACCOUNT, KEY, SECRET, SERVICE, NATIVE_KEY, PLAIN_KEY, PLAIN_SECRET = sys.argv[1:]
+BASES, ACCOUNT, KEY, SECRET, SERVICE, NATIVE_KEY, PLAIN_KEY, PLAIN_SECRET, LIVE_KEY, LIVE_SECRET = sys.argv[1:]
 BASES = BASES.split(",")
 
 
@@ -269,6 +269,8 @@ def attempts():
     summary = verify.verification_attempts_summary().fetch()
     claim("the summary adds up", summary.total_attempts == len(everything) and summary.total_converted == len(converted))
     refused(404, 20404, lambda: verify.verification_attempts("VL" + "0" * 32).fetch())
+    claim("a channel that is not used has no attempts", verify.verification_attempts.list(channel="rbm") == [])
+    claim("calls alone", {row.channel for row in verify.verification_attempts.list(channel="call")} == {"call"})
 
 
 def mistakes():
@@ -288,6 +290,9 @@ def mistakes():
     refused(400, 60243, start(custom_message="x"))
     refused(400, 60602, start(channel="call", app_hash="ABCDEFGHIJK"))
     refused(400, 60252, start(templates='[{"sid":"HJ' + "0" * 32 + '"}]'))
+    live = connect(LIVE_KEY, LIVE_SECRET).services(SERVICE)  # no route leads anywhere
+    refused(400, 60217, lambda: live.verifications.create(to="ann@example.com", channel="email"))
+    refused(400, 60223, lambda: live.verifications.create(to="+48600100316", channel="sms"))
     refused(400, 60221, lambda: service.verification_checks.create(code="123456"))
     refused(400, 60200, lambda: service.verification_checks.create(to="+48600100316"))
     refused(403, 60313, lambda: service.entities("ff483d1ff591898a").new_factors.create(friendly_name="x", factor_type="totp"))

@@ -1,9 +1,10 @@
 //! `/v2/Services/{ServiceSid}/RateLimits`: limits on starts by values the caller names, and their enforcement.
 
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_core::buckets::Wish;
-use countersign_core::keys::{length_prefixed_all, sha256};
+use countersign_core::buckets::{Buckets, Wish};
+use countersign_core::keys::{Digest, length_prefixed_all, sha256};
 use countersign_core::setting::SettingKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -71,15 +72,29 @@ impl Resource for RateLimit {
     }
 }
 
+/// What a start took of its buckets.
+pub(crate) struct Taken(Vec<Wish<Digest>>);
+
+impl Taken {
+    /// Gives it back, for a start whose fate is unknown: the client will repeat it, and that is one start still.
+    pub(crate) fn give_back(self, app: &App) {
+        locked(app).give_back(&self.0);
+    }
+}
+
+fn locked(app: &App) -> MutexGuard<'_, Buckets<Digest>> {
+    app.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Takes a start of every bucket of the limits a start names, or of none.
 pub(crate) async fn take(
     app: &App,
     account: &Account,
     service: &Service,
     named: &[(String, String)],
-) -> Result<(), TwilioError> {
+) -> Result<Taken, TwilioError> {
     if named.is_empty() {
-        return Ok(());
+        return Ok(Taken(Vec::new()));
     }
     let tenant = account.member.tenant;
     let known = |limits: &[Kept<RateLimit>], name: &str| {
@@ -102,8 +117,8 @@ pub(crate) async fn take(
         }
     }
     let now = account.now(app);
-    let mut buckets = app.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    buckets.take(&wishes, now).map_err(|(nth, until)| {
+    let taken = locked(app).take(&wishes, now);
+    taken.map(|()| Taken(wishes)).map_err(|(nth, until)| {
         TwilioError::too_many_requests().until(until, now, names.get(nth).copied().unwrap_or_default())
     })
 }
