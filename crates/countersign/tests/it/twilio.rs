@@ -358,3 +358,27 @@ async fn a_retry_after_a_crash_sends_nothing_twice() {
     let sends = again["send_code_attempts"].as_array().map(Vec::len);
     assert!(sends == Some(1) || sends == Some(2), "{again}");
 }
+
+#[tokio::test]
+async fn a_recipient_is_revealed_to_others_than_who_named_it() {
+    let cluster = Cluster::on(shared());
+    let node = cluster.node("a");
+    let (pair, other) = (Pair::on(&cluster, &node), Pair::on(&cluster, &node));
+    let path = format!("/v2/Services/{}", pair.service);
+    // What the journal knows of reads belongs to no verification.
+    let reveals =
+        || shared().psql(&cluster.database, "SELECT count(*) FROM journal WHERE verification IS NULL");
+    let before = reveals();
+    let to = "+48600100217";
+    let caller = Caller { server: &node, pair: &pair };
+    let start = [("To", to), ("Channel", "sms")];
+    let (_, started) = caller.send(Method::POST, &format!("{path}/Verifications"), &start).await;
+    let sid = started["sid"].as_str().expect("a SID");
+    let check = [("VerificationSid", sid), ("Code", "0000")];
+    let (_, checked) = caller.send(Method::POST, &format!("{path}/VerificationCheck"), &check).await;
+    assert_eq!((&checked["to"], reveals()), (&json!(to), before.clone()), "it named the recipient itself");
+    let caller = Caller { server: &node, pair: &other };
+    let (_, read) = caller.send(Method::GET, &format!("{path}/Verifications/{sid}"), &[]).await;
+    assert_eq!(read["to"], to);
+    assert_eq!(reveals().parse::<u64>().unwrap(), before.parse::<u64>().unwrap() + 1);
+}

@@ -96,6 +96,8 @@ async fn what_was_exported_from_twilio_works_here_under_its_sids() {
         (counts(&tried), &tried["dry_run"]),
         (vec![[1, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0]], &json!(true))
     );
+    let from_outside = server.post("/v1/imports/twilio", json!({})).await;
+    assert_eq!(from_outside.status, 404, "only the owner of the machine imports");
     let service = format!("/v2/Services/{SHOP}");
     assert_eq!(caller.send(Method::GET, &service, &[]).await.0, 404, "nothing was written");
     let first = imported(directory.path(), &[], &files);
