@@ -18,8 +18,7 @@ use crate::verifications::{note_reveal, view::open_private};
 
 /// RFC 3339 in UTC without fractions: with them, twilio-python hands out a text instead of an instant.
 pub(crate) fn instant(at: Timestamp) -> String {
-    let seconds = jiff::Timestamp::from_second(at.seconds()).unwrap_or(jiff::Timestamp::MAX);
-    seconds.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    jiff::Timestamp::from_second(at.seconds()).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// The channel's name here.
