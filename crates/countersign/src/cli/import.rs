@@ -3,6 +3,7 @@
 mod export;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ use crate::control;
 use crate::problem::{Outcome, Problem};
 use export::Export;
 
+/// Thousands of rows are written one by one, each for good, before the answer comes.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// Refused records that are told one by one.
 const TOLD: usize = 20;
 
@@ -59,7 +62,8 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
     let body = json!({
         "project": project, "livemode": !wanted.test, "dry_run": wanted.dry_run, "records": export.records,
     });
-    let answer = control::call(&config, Method::POST, "/v1/imports/twilio", Some(&body)).await?;
+    let answer =
+        control::call_within(PATIENCE, &config, Method::POST, "/v1/imports/twilio", Some(&body)).await?;
     let mut report = answer.map_err(|refused| refused.problem("nothing was imported"))?;
     refused(&export, &report)?;
     let left = left(&export, &report);
