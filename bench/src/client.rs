@@ -14,31 +14,39 @@ use tokio::net::TcpStream;
 pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
     authorization: String,
+    kind: &'static str,
 }
 
 impl Client {
-    pub(crate) async fn connect(address: SocketAddr, key: &str) -> anyhow::Result<Self> {
+    /// One that sends JSON, or forms.
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        authorization: &str,
+        kind: &'static str,
+    ) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Self { sender, authorization: format!("Bearer {key}") })
+        Ok(Self { sender, authorization: authorization.to_owned(), kind })
     }
 
     pub(crate) async fn post(
         &mut self,
         path: &str,
-        once: &str,
+        once: Option<&str>,
         body: String,
     ) -> anyhow::Result<(StatusCode, Bytes)> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri(path)
             .header("host", "localhost")
             .header("authorization", &self.authorization)
-            .header("content-type", "application/json")
-            .header("idempotency-key", once)
-            .body(Full::new(Bytes::from(body)))?;
+            .header("content-type", self.kind);
+        if let Some(once) = once {
+            request = request.header("idempotency-key", once);
+        }
+        let request = request.body(Full::new(Bytes::from(body)))?;
         self.sender.ready().await.context("the server closed the connection")?;
         let answer = self.sender.send_request(request).await?;
         let status = answer.status();

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::client::Client;
 use crate::database::{Cost, Database};
 use crate::report::{Quantiles, Row};
-use crate::server::Servers;
+use crate::server::{Doors, Servers};
 use crate::sink::Sink;
+use crate::wire::Wire;
 
 /// Who carries the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,16 +63,12 @@ pub(crate) async fn store(servers: &Servers, count: u64) -> anyhow::Result<()> {
     let left = Arc::new(AtomicU64::new(count));
     let mut loops = Vec::new();
     for number in 0..128 {
-        let left = Arc::clone(&left);
-        let mut client = Client::connect(servers.address(number), &servers.key).await?;
+        let (left, doors) = (Arc::clone(&left), Arc::clone(&servers.doors));
+        let mut client = Wire::Native.connect(&doors, number).await?;
         loops.push(tokio::spawn(async move {
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
                 let (n, to) = fresh_number();
-                let body = format!("{{\"to\":\"{to}\",\"channel\":\"self\"}}");
-                let (status, answer) = client.post("/v1/verifications", &format!("s{n}"), body).await?;
-                if status != 201 {
-                    bail!("storing answered {status}: {}", String::from_utf8_lossy(&answer));
-                }
+                Wire::Native.start(&doors, &mut client, (n, &to), "self").await?;
             }
             anyhow::Ok(())
         }));
@@ -83,10 +80,12 @@ pub(crate) async fn store(servers: &Servers, count: u64) -> anyhow::Result<()> {
 }
 
 /// A few verifications from end to end, delivered and approved: what a fill copies.
-pub(crate) async fn samples(servers: &Servers, sink: &Sink) -> anyhow::Result<()> {
-    let mut client = Client::connect(servers.address(0), &servers.key).await?;
+pub(crate) async fn samples(servers: &Servers, sink: &Arc<Sink>) -> anyhow::Result<()> {
+    let client = Wire::Native.connect(&servers.doors, 0).await?;
+    let (doors, sink) = (Arc::clone(&servers.doors), Arc::clone(sink));
+    let mut person = Person { client, doors, sink, wire: Wire::Native, flow: Flow::Delivered };
     for _ in 0..8 {
-        verify(&mut client, sink, Flow::Delivered, &mut Times::default()).await?;
+        person.verifies(&mut Times::default()).await?;
     }
     // The server still writes down that the last message was taken, and numbers the journal.
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -100,55 +99,86 @@ pub(crate) struct Stage<'a> {
     pub(crate) database: Option<&'a Database>,
 }
 
-/// Measures one row.
-pub(crate) async fn run(
-    Stage { servers, sink, database }: &Stage<'_>,
-    flow: Flow,
-    concurrency: usize,
-    pace: Pace,
-    span: Duration,
-) -> anyhow::Result<Row> {
-    let counted = database.map(Database::counted).transpose()?;
-    let cpu_before = servers.cpu_seconds()?;
-    let start = Instant::now();
-    let mut workers = Vec::new();
-    for number in 0..concurrency {
-        let client = Client::connect(servers.address(number), &servers.key).await?;
-        let interval = interval(pace, concurrency, number);
-        workers.push(tokio::spawn(worker(client, Arc::clone(sink), flow, interval, start, span)));
-    }
-    let mut all = Times::default();
-    for one in workers {
-        let mut one = one.await??;
-        all.create.append(&mut one.create);
-        all.check.append(&mut one.check);
-        all.called.append(&mut one.called);
-    }
-    let elapsed = start.elapsed().as_secs_f64();
-    let cpu = servers.cpu_seconds()? - cpu_before;
-    let done = all.check.len();
-    let cost = |(before, database): (_, &Database)| {
-        anyhow::Ok(Cost::between(before, database.counted()?, done, flow.commands()))
-    };
-    let database = counted.zip(*database).map(cost).transpose()?;
-    Ok(Row {
-        name: name(flow, pace),
-        concurrency,
-        verifications: done as u64,
-        verifications_per_second: done as f64 / elapsed,
-        server_cpu_microseconds: cpu * 1e6 / done.max(1) as f64,
-        database,
-        row_by_row: None,
-        create: Quantiles::of(all.create),
-        check: Quantiles::of(all.check),
-        accepted_to_called: Quantiles::of(all.called),
-    })
+/// How the servers are used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) wire: Wire,
+    pub(crate) flow: Flow,
+    /// How many people verify at the same time.
+    pub(crate) people: usize,
+    pub(crate) pace: Pace,
 }
 
-fn name(flow: Flow, pace: Pace) -> String {
-    match (flow, pace) {
+/// What was measured of a load so far; several spans add up.
+#[derive(Default)]
+pub(crate) struct Tally {
+    times: Times,
+    elapsed: f64,
+    cpu_seconds: f64,
+}
+
+impl Tally {
+    /// Measures the load for one span.
+    pub(crate) async fn add(&mut self, stage: &Stage<'_>, load: Load, span: Duration) -> anyhow::Result<()> {
+        let cpu_before = stage.servers.cpu_seconds()?;
+        let start = Instant::now();
+        let mut workers = Vec::new();
+        for number in 0..load.people {
+            let (doors, sink) = (Arc::clone(&stage.servers.doors), Arc::clone(stage.sink));
+            let client = load.wire.connect(&doors, number).await?;
+            let person = Person { client, doors, sink, wire: load.wire, flow: load.flow };
+            let interval = interval(load.pace, load.people, number);
+            workers.push(tokio::spawn(worker(person, interval, start, span)));
+        }
+        for one in workers {
+            let mut one = one.await??;
+            self.times.create.append(&mut one.create);
+            self.times.check.append(&mut one.check);
+            self.times.called.append(&mut one.called);
+        }
+        self.elapsed += start.elapsed().as_secs_f64();
+        self.cpu_seconds += stage.servers.cpu_seconds()? - cpu_before;
+        Ok(())
+    }
+
+    fn done(&self) -> usize {
+        self.times.check.len()
+    }
+
+    pub(crate) fn row(self, load: Load) -> Row {
+        let done = self.done();
+        Row {
+            name: name(load),
+            concurrency: load.people,
+            verifications: done as u64,
+            verifications_per_second: done as f64 / self.elapsed,
+            server_cpu_microseconds: self.cpu_seconds * 1e6 / done.max(1) as f64,
+            database: None,
+            row_by_row: None,
+            create: Quantiles::of(self.times.create),
+            check: Quantiles::of(self.times.check),
+            accepted_to_called: Quantiles::of(self.times.called),
+        }
+    }
+}
+
+/// Measures one row, and what it costs the database.
+pub(crate) async fn run(stage: &Stage<'_>, load: Load, span: Duration) -> anyhow::Result<Row> {
+    let counted = stage.database.map(Database::counted).transpose()?;
+    let mut tally = Tally::default();
+    tally.add(stage, load, span).await?;
+    let (done, commands) = (tally.done(), load.flow.commands());
+    let cost = |(before, database): (_, &Database)| {
+        anyhow::Ok(Cost::between(before, database.counted()?, done, commands))
+    };
+    let database = counted.zip(stage.database).map(cost).transpose()?;
+    Ok(Row { database, ..tally.row(load) })
+}
+
+fn name(load: Load) -> String {
+    match (load.flow, load.pace) {
         (Flow::Own, _) => "create + check alone".to_owned(),
-        (Flow::Delivered, Pace::AsFast) => "complete".to_owned(),
+        (Flow::Delivered, Pace::AsFast) => load.wire.name().to_owned(),
         (Flow::Delivered, Pace::PerSecond(_)) => "complete, half load".to_owned(),
     }
 }
@@ -161,9 +191,7 @@ fn interval(pace: Pace, workers: usize, number: usize) -> Option<(Duration, Dura
 }
 
 async fn worker(
-    mut client: Client,
-    sink: Arc<Sink>,
-    flow: Flow,
+    mut person: Person,
     interval: Option<(Duration, Duration)>,
     start: Instant,
     span: Duration,
@@ -174,42 +202,42 @@ async fn worker(
         if let Some(ticks) = &mut ticks {
             ticks.tick().await;
         }
-        verify(&mut client, &sink, flow, &mut times).await?;
+        person.verifies(&mut times).await?;
     }
     Ok(times)
 }
 
-async fn verify(client: &mut Client, sink: &Sink, flow: Flow, times: &mut Times) -> anyhow::Result<()> {
-    let (n, to) = fresh_number();
-    let message = sink.expect(&to);
-    let channel = if flow == Flow::Own { "self" } else { "sms" };
-    let started = Instant::now();
-    let body = format!("{{\"to\":\"{to}\",\"channel\":\"{channel}\"}}");
-    let (status, answer) = client.post("/v1/verifications", &format!("c{n}"), body).await?;
-    let accepted = Instant::now();
-    if status != 201 {
-        bail!("create answered {status}: {}", String::from_utf8_lossy(&answer));
+/// Somebody who verifies one number after the other.
+struct Person {
+    client: Client,
+    doors: Arc<Doors>,
+    sink: Arc<Sink>,
+    wire: Wire,
+    flow: Flow,
+}
+
+impl Person {
+    async fn verifies(&mut self, times: &mut Times) -> anyhow::Result<()> {
+        let (n, to) = fresh_number();
+        let message = self.sink.expect(&to);
+        let channel = if self.flow == Flow::Own { "self" } else { "sms" };
+        let began = Instant::now();
+        let started = self.wire.start(&self.doors, &mut self.client, (n, &to), channel).await?;
+        let accepted = Instant::now();
+        times.create.push(microseconds(accepted - began));
+        let code = if self.flow == Flow::Own {
+            started.code.clone().context("no code")?
+        } else {
+            let message =
+                tokio::time::timeout(Duration::from_secs(20), message).await.context("no message")??;
+            times.called.push(microseconds(message.at.saturating_duration_since(accepted)));
+            message.code
+        };
+        let began = Instant::now();
+        self.wire.check(&mut self.client, n, &started, &code).await?;
+        times.check.push(microseconds(began.elapsed()));
+        Ok(())
     }
-    times.create.push(microseconds(accepted - started));
-    let answer: serde_json::Value = serde_json::from_slice(&answer)?;
-    let id = answer["id"].as_str().context("no id")?;
-    let code = if flow == Flow::Own {
-        answer["code"].as_str().context("no code")?.to_owned()
-    } else {
-        let message =
-            tokio::time::timeout(Duration::from_secs(20), message).await.context("no message")??;
-        times.called.push(microseconds(message.at.saturating_duration_since(accepted)));
-        message.code
-    };
-    let started = Instant::now();
-    let (status, answer) = client
-        .post(&format!("/v1/verifications/{id}/check"), &format!("k{n}"), format!("{{\"code\":\"{code}\"}}"))
-        .await?;
-    if status != 200 {
-        bail!("check answered {status}: {}", String::from_utf8_lossy(&answer));
-    }
-    times.check.push(microseconds(started.elapsed()));
-    Ok(())
 }
 
 fn microseconds(span: Duration) -> u32 {

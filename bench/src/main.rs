@@ -6,12 +6,14 @@
 
 mod client;
 mod database;
+mod dialect;
 mod load;
 mod process;
 mod reference;
 mod report;
 mod server;
 mod sink;
+mod wire;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,10 +25,12 @@ use anyhow::ensure;
 use clap::{Parser, ValueEnum};
 
 use crate::database::{Database, Profile};
-use crate::load::{Flow, Pace, Stage};
+use crate::dialect::Comparison;
+use crate::load::{Flow, Load, Pace, Stage};
 use crate::report::{Report, Row};
 use crate::server::{Servers, Setup};
 use crate::sink::Sink;
+use crate::wire::Wire;
 
 /// Where the server keeps its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,6 +39,21 @@ enum Store {
     Sqlite,
     /// A durable PostgreSQL server, started for this run.
     Postgres,
+}
+
+/// A vendor's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Dialect {
+    /// Twilio Verify v2.
+    Twilio,
+}
+
+impl From<Dialect> for Wire {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Twilio => Self::Twilio,
+        }
+    }
 }
 
 /// Measure the server's speed.
@@ -55,6 +74,9 @@ struct Arguments {
     /// A directory for what the database says of statements, plans and tables, row by row. Costs a little speed.
     #[arg(long, value_name = "DIRECTORY")]
     profile: Option<PathBuf>,
+    /// Measure this dialect and the native API in turns, instead of the usual rows.
+    #[arg(long, value_enum)]
+    dialect: Option<Dialect>,
     /// Seconds each row is measured.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
@@ -115,7 +137,11 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         }
     }
     let stage = Stage { servers: &servers, sink: &sink, database: database.as_ref() };
-    let rows = measure_rows(arguments, &stage).await?;
+    let dialects = compare(arguments, &stage).await?;
+    let rows = match arguments.dialect {
+        None => measure_rows(arguments, &stage).await?,
+        Some(_) => dialects.iter().flat_map(Comparison::rows).cloned().collect(),
+    };
     let nodes = servers.figures()?;
     Ok(Report {
         store: report::store(database.as_ref(), nodes.len(), arguments.lanes)?,
@@ -124,9 +150,23 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         stored: arguments.stored,
         fsync_per_second,
         empty_handler_per_second: empty_per_second,
-        self_ratio: own_ratio(&rows, empty_per_second),
+        self_ratio: arguments.dialect.is_none().then(|| own_ratio(&rows, empty_per_second)),
+        dialects,
         rows,
     })
+}
+
+/// A dialect beside the native API, where one is asked for.
+async fn compare(arguments: &Arguments, stage: &Stage<'_>) -> anyhow::Result<Vec<Comparison>> {
+    let mut all = Vec::new();
+    let Some(dialect) = arguments.dialect else { return Ok(all) };
+    for &people in &arguments.concurrency {
+        let span = Duration::from_secs(arguments.seconds);
+        let comparison = dialect::compare(stage, dialect.into(), people, span).await?;
+        eprintln!("{}", comparison.line());
+        all.push(comparison);
+    }
+    Ok(all)
 }
 
 fn database(arguments: &Arguments) -> anyhow::Result<Option<Database>> {
@@ -157,7 +197,7 @@ async fn measure_rows(arguments: &Arguments, stage: &Stage<'_>) -> anyhow::Resul
         let fastest = rows.iter().map(|row| row.verifications_per_second).fold(0.0_f64, f64::max);
         let pace = if half { Pace::PerSecond(fastest / 2.0) } else { Pace::AsFast };
         profiled.map(|(profile, database)| profile.begin(database)).transpose()?;
-        let mut row = load::run(stage, flow, people, pace, span).await?;
+        let mut row = load::run(stage, Load { wire: Wire::Native, flow, people, pace }, span).await?;
         profiled.map(|(profile, database)| profile.end(database, &row)).transpose()?;
         // Right behind the row it stands beside: the machine may be another one a minute later.
         let reference = stage.database.filter(|_| flow == Flow::Delivered && !half);

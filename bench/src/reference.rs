@@ -31,10 +31,12 @@ pub(crate) async fn requests_per_second(concurrency: usize, span: Duration) -> a
     let mut loops = Vec::new();
     for _ in 0..concurrency {
         loops.push(tokio::spawn(async move {
-            let mut client = Client::connect(address, "none").await?;
+            let mut client = Client::connect(address, "Bearer none", "application/json").await?;
             let mut done = 0_u64;
             while Instant::now() < until {
-                client.post("/", "none", "{\"to\":\"+48600100217\",\"channel\":\"sms\"}".to_owned()).await?;
+                client
+                    .post("/", Some("none"), "{\"to\":\"+48600100217\",\"channel\":\"sms\"}".to_owned())
+                    .await?;
                 done += 1;
             }
             anyhow::Ok(done)

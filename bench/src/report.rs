@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::database::{Cost, Database, RowByRow};
+use crate::dialect::Comparison;
 use crate::server::NodeFigures;
 
 /// Percentiles in microseconds.
@@ -77,8 +78,10 @@ pub(crate) struct Report {
     pub(crate) stored: u64,
     pub(crate) fsync_per_second: f64,
     pub(crate) empty_handler_per_second: f64,
-    /// Requests per second of create + check alone, as a share of the empty handler's.
-    pub(crate) self_ratio: f64,
+    /// Requests per second of create + check alone, as a share of the empty handler's; a comparison does not measure it.
+    pub(crate) self_ratio: Option<f64>,
+    /// A dialect beside the native API; empty where none was asked for.
+    pub(crate) dialects: Vec<Comparison>,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -107,14 +110,22 @@ impl Report {
         }
         format!(
             "{}\n{table}\nreferences of this run: empty axum handler {:.0} requests/s, fsync {:.0}/s\n\
-             create + check alone: {:.2} of the empty handler's requests/s; stored before: {}\n{}",
+             {}stored before: {}\n{}",
             self.store,
             self.empty_handler_per_second,
             self.fsync_per_second,
-            self.self_ratio,
+            self.ratios(),
             self.stored,
             self.nodes.iter().map(NodeFigures::line).collect::<Vec<_>>().join("\n")
         )
+    }
+
+    fn ratios(&self) -> String {
+        let own = self
+            .self_ratio
+            .map(|ratio| format!("create + check alone: {ratio:.2} of the empty handler's requests/s; "));
+        let dialects = self.dialects.iter().map(|one| format!("{}\n", one.line()));
+        own.into_iter().chain(dialects).collect()
     }
 }
 

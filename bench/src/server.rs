@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -33,7 +34,44 @@ pub(crate) struct Setup<'a> {
 /// Running servers over one store.
 pub(crate) struct Servers {
     nodes: Vec<Node>,
-    pub(crate) key: String,
+    keys: Keys,
+    pub(crate) doors: Arc<Doors>,
+}
+
+/// What a client needs to know of them.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    addresses: Vec<SocketAddr>,
+    /// Credentials of the native API.
+    pub(crate) bearer: String,
+    pub(crate) twilio: Twilio,
+}
+
+/// Twilio's dialect: credentials and paths of the project's service.
+#[derive(Debug, Clone)]
+pub(crate) struct Twilio {
+    pub(crate) authorization: String,
+    pub(crate) verifications: String,
+    pub(crate) check: String,
+}
+
+/// Credentials of the one project.
+#[derive(Debug)]
+struct Keys {
+    bearer: String,
+    twilio: Twilio,
+}
+
+impl Doors {
+    fn of(nodes: &[Node], keys: &Keys) -> Arc<Self> {
+        let addresses = nodes.iter().map(|node| node.address).collect();
+        Arc::new(Self { addresses, bearer: keys.bearer.clone(), twilio: keys.twilio.clone() })
+    }
+
+    /// Where the load's connection of this number goes.
+    pub(crate) fn address(&self, number: usize) -> SocketAddr {
+        self.addresses[number % self.addresses.len()]
+    }
 }
 
 struct Node {
@@ -58,10 +96,11 @@ impl Servers {
         let made = init.env("COUNTERSIGN_PROFILE", setup.directory.join("profile.toml"));
         let made = made.current_dir(setup.directory).output()?;
         ensure!(made.status.success(), "init failed: {}", String::from_utf8_lossy(&made.stderr));
-        let key = create_key(setup.binary, setup.directory)?;
+        let keys = Keys { bearer: bearer(setup)?, twilio: twilio(setup)? };
         let written = std::fs::read_to_string(&config)?;
         std::fs::write(&config, with_gateway(&written, setup.sink))?;
-        Ok(Self { nodes: nodes(setup, &config)?, key })
+        let nodes = nodes(setup, &config)?;
+        Ok(Self { doors: Doors::of(&nodes, &keys), nodes, keys })
     }
 
     /// Ends the servers, does what they must not see, and starts them again.
@@ -73,12 +112,8 @@ impl Servers {
         self.nodes.clear();
         work()?;
         self.nodes = nodes(setup, &setup.directory.join(CONFIG))?;
+        self.doors = Doors::of(&self.nodes, &self.keys);
         Ok(())
-    }
-
-    /// Where the load's connection of this number goes.
-    pub(crate) fn address(&self, number: usize) -> SocketAddr {
-        self.nodes[number % self.nodes.len()].address
     }
 
     /// Processor time of all nodes so far.
@@ -135,16 +170,35 @@ impl Drop for Node {
 }
 
 /// A live key that also sees codes, for the rows that deliver them themselves.
-fn create_key(binary: &Path, directory: &Path) -> anyhow::Result<String> {
-    let mut create = Command::new(binary);
-    create.args(["keys", "create", "--json", "--kind", "restricted"]).current_dir(directory);
-    for scope in ["verifications:write", "verifications:check", "verifications:read", "codes:reveal"] {
-        create.args(["--scope", scope]);
-    }
-    let made = create.env("COUNTERSIGN_PROFILE", directory.join("profile.toml")).output()?;
+fn bearer(setup: &Setup<'_>) -> anyhow::Result<String> {
+    let scopes = ["verifications:write", "verifications:check", "verifications:read", "codes:reveal"];
+    let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
+    let key = create_key(setup, ["--kind", "restricted"].into_iter().chain(scopes))?;
+    Ok(format!("Bearer {}", key["secret"].as_str().context("no key")?))
+}
+
+/// A live pair as `keys create --twilio` makes it.
+fn twilio(setup: &Setup<'_>) -> anyhow::Result<Twilio> {
+    let pair = &create_key(setup, ["--twilio"])?["twilio"];
+    let field = |name: &str| pair[name].as_str().with_context(|| format!("no {name}"));
+    let named = format!("{}:{}", field("api_key_sid")?, field("api_key_secret")?);
+    let service = format!("/compat/twilio/v2/Services/{}", field("service_sid")?);
+    Ok(Twilio {
+        authorization: format!("Basic {}", data_encoding::BASE64.encode(named.as_bytes())),
+        verifications: format!("{service}/Verifications"),
+        check: format!("{service}/VerificationCheck"),
+    })
+}
+
+fn create_key<'a>(
+    setup: &Setup<'_>,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> anyhow::Result<serde_json::Value> {
+    let mut create = Command::new(setup.binary);
+    create.args(["keys", "create", "--json"]).args(arguments).current_dir(setup.directory);
+    let made = create.env("COUNTERSIGN_PROFILE", setup.directory.join("profile.toml")).output()?;
     ensure!(made.status.success(), "keys create failed: {}", String::from_utf8_lossy(&made.stderr));
-    let key: serde_json::Value = serde_json::from_slice(&made.stdout)?;
-    Ok(key["secret"].as_str().context("no key")?.to_owned())
+    Ok(serde_json::from_slice(&made.stdout)?)
 }
 
 fn with_gateway(config: &str, sink: SocketAddr) -> String {

@@ -71,6 +71,15 @@ impl<K: Eq + Hash + Copy> Buckets<K> {
         }
         Ok(())
     }
+
+    /// Gives back what was taken for something that failed and will be tried again.
+    pub fn give_back(&mut self, wishes: &[Wish<K>]) {
+        for wish in wishes {
+            if let Some(span) = self.spans.get_mut(&wish.key) {
+                span.taken = span.taken.saturating_sub(1);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +114,15 @@ mod tests {
             assert_eq!(buckets.take(&[wish(2, 2), wish(1, 1)], at(1)), Err((1, at(60))));
         }
         assert_eq!(buckets.take(&[wish(2, 2)], at(2)), Ok(()), "nothing was taken in vain");
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_once() {
+        let mut buckets = Buckets::new(10);
+        assert_eq!(buckets.take(&[wish(1, 1)], at(0)), Ok(()));
+        buckets.give_back(&[wish(1, 1), wish(2, 1)]);
+        assert_eq!(buckets.take(&[wish(1, 1)], at(1)), Ok(()));
+        assert_eq!(buckets.take(&[wish(1, 1)], at(2)), Err((0, at(60))));
     }
 
     #[test]

@@ -15,8 +15,6 @@ named!(
         1 RateLimit = "rate_limit",
         /// How many starts in how much time, of a rate limit.
         2 Bucket = "bucket",
-        /// Which senders serve a country.
-        3 MessagingConfiguration = "messaging_configuration",
         /// A number that is always sent to.
         4 SafelistEntry = "safelist_entry",
         /// Where events are wanted.

@@ -15,7 +15,7 @@ use crate::profile::{self, Profile};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// Longer than the longest wait of the outbox.
-const TIMEOUT: Duration = Duration::from_secs(40);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(40);
 const KEY_VARIABLE: &str = "COUNTERSIGN_API_KEY";
 
 /// Which server, and as whom.
@@ -72,7 +72,7 @@ impl Server {
             let fix = "start `countersign dev`, which writes a profile, or give a key";
             return Err(Problem::usage("no API key is known", why, fix));
         }
-        Ok(Client { http: http(reqwest::Client::builder())?, base, key })
+        Ok(Client { http: http(reqwest::Client::builder(), TIMEOUT)?, base, key })
     }
 }
 
@@ -80,12 +80,12 @@ impl Client {
     /// A client without a key, for the doors that need none.
     pub(crate) fn without_key(base: &str) -> Outcome<Self> {
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { http: http(reqwest::Client::builder())?, base, key: None })
+        Ok(Self { http: http(reqwest::Client::builder(), TIMEOUT)?, base, key: None })
     }
 
     /// A client of the owner-only socket of a running server.
-    pub(crate) fn over_socket(socket: &Path) -> Outcome<Self> {
-        let http = http(reqwest::Client::builder().unix_socket(socket))?;
+    pub(crate) fn over_socket(socket: &Path, timeout: Duration) -> Outcome<Self> {
+        let http = http(reqwest::Client::builder().unix_socket(socket), timeout)?;
         Ok(Self { http, base: "http://control".to_owned(), key: None })
     }
 
@@ -158,9 +158,9 @@ impl Client {
     }
 }
 
-fn http(builder: reqwest::ClientBuilder) -> Outcome<reqwest::Client> {
+fn http(builder: reqwest::ClientBuilder, timeout: Duration) -> Outcome<reqwest::Client> {
     let agent = concat!("countersign/", env!("CARGO_PKG_VERSION"));
-    builder.no_proxy().user_agent(agent).timeout(TIMEOUT).build().map_err(|error| {
+    builder.no_proxy().user_agent(agent).timeout(timeout).build().map_err(|error| {
         Problem::new("the HTTP client cannot be made", error, "check the certificates of this system")
     })
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
@@ -9,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::client::{Answer, Client, Refused};
+use crate::client::{Answer, Client, Refused, TIMEOUT};
 use crate::config::Config;
 use crate::problem::{Outcome, Problem};
 use crate::wire;
@@ -23,9 +24,20 @@ pub(crate) async fn call(
     path: &str,
     body: Option<&Value>,
 ) -> Outcome<Answer> {
+    call_within(TIMEOUT, config, method, path, body).await
+}
+
+/// The same for a call that takes its time.
+pub(crate) async fn call_within(
+    timeout: Duration,
+    config: &Config,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Outcome<Answer> {
     let socket = config.control_socket();
     if is_served(&socket) {
-        return Client::over_socket(&socket)?.call(method, path, &[], body).await;
+        return Client::over_socket(&socket, timeout)?.call(method, path, &[], body).await;
     }
     let opened = wire::open(config).await?;
     let services =

@@ -8,6 +8,7 @@ use countersign_core::buckets::{Buckets, MAX_VALUES};
 use countersign_core::ids::{ChallengeId, ProjectId, RequestId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::Digest;
+use countersign_core::limits::REPEATED_WITHIN;
 use countersign_core::recipient::Country;
 use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest, Project};
 use countersign_core::tenant::{Mode, Tenant};
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use crate::Services;
 use crate::auth::KeyCache;
 use crate::compat::SettingsCache;
-use crate::compat::twilio::Told;
+use crate::compat::twilio::{Named, Told};
 use crate::limits;
 use crate::problem::Problem;
 use crate::proof::Signers;
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) answered: broadcast::Sender<ChallengeId>,
     /// The projects as devices need them, which have no key to bring theirs.
     projects: Mutex<Option<(Instant, Arc<Vec<Project>>)>>,
+    pub(crate) named: Named,
     /// Rate limits of dialects, by bucket and value.
     pub(crate) buckets: Mutex<Buckets<Digest>>,
     live_admission: Mutex<Admission<Tenant>>,
@@ -62,9 +64,10 @@ impl App {
             services,
             key_cache: KeyCache::default(),
             settings: SettingsCache::default(),
-            told: Told::new(),
             answered: broadcast::channel(limits::ANSWERS_KEPT).0,
             projects: Mutex::default(),
+            told: Told::new(REPEATED_WITHIN, limits::MAX_TOLD),
+            named: Named::new(limits::NAMED_WITHIN, limits::MAX_NAMED),
             buckets: Mutex::new(Buckets::new(MAX_VALUES)),
             signers,
             live_admission,

@@ -90,7 +90,12 @@ impl Payload {
 
 /// The bytes of a body, bounded in size and time.
 pub(crate) async fn collect(body: axum::body::Body) -> Result<Bytes, Problem> {
-    let collected = tokio::time::timeout(limits::BODY_TIME, Limited::new(body, limits::MAX_BODY).collect());
+    collect_up_to(body, limits::MAX_BODY).await
+}
+
+/// The same for a call with a bound of its own.
+pub(crate) async fn collect_up_to(body: axum::body::Body, most: usize) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(limits::BODY_TIME, Limited::new(body, most).collect());
     match collected.await {
         Err(_) => Err(Problem::plain(ErrorCode::RequestTimeout)),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::plain(ErrorCode::PayloadTooLarge)),
@@ -100,7 +105,7 @@ pub(crate) async fn collect(body: axum::body::Body) -> Result<Bytes, Problem> {
 }
 
 /// Where the reading stopped, without what stood there.
-fn malformed(error: &serde_json::Error) -> Problem {
+pub(crate) fn malformed(error: &serde_json::Error) -> Problem {
     let why = match error.classify() {
         serde_json::error::Category::Eof => "ends too early",
         _ => "is not valid JSON, not UTF-8, or nests too deep",

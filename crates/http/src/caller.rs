@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::command::{Command, Once, Request};
+use countersign_core::ids::KeyId;
 use countersign_core::journal::Actor;
 use countersign_core::policy::Policy;
 use countersign_core::tenancy::{KeyKind, Project, Scope};
@@ -96,6 +97,10 @@ impl Member {
 
     pub(crate) fn actor(&self) -> Actor {
         Actor::Key(self.opened.record.key.id)
+    }
+
+    pub(crate) fn key(&self) -> KeyId {
+        self.opened.record.key.id
     }
 
     pub(crate) fn kind(&self) -> KeyKind {

@@ -214,6 +214,7 @@ pub fn doors(services: Services) -> Doors {
         (health::READY, get(health::ready)),
         (store_clock::SHOW, get(store_clock::show)),
         (store_clock::ACCEPT, post(store_clock::accept)),
+        (compat::twilio::import::DOC, post(compat::twilio::import::handle)),
     ]);
     let others = compat::twilio::mounted().merge(receipts::mounted());
     Doors {

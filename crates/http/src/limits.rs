@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Bytes of a request body.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// Bytes of an import over the owner's socket.
+pub(crate) const MAX_IMPORT: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 /// How deep JSON may nest; the outermost object is level one.
@@ -40,6 +42,10 @@ pub(crate) const MAX_CACHED_KEYS: usize = 10_000;
 pub(crate) const MAX_CACHED_SETTINGS: usize = 10_000;
 /// Sends of dialects whose answer is remembered for two seconds.
 pub(crate) const MAX_TOLD: usize = 50_000;
+/// How long the start of a verification in a dialect is remembered at least: as long as its code can be checked.
+pub(crate) const NAMED_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Starts of dialects remembered that long.
+pub(crate) const MAX_NAMED: usize = 200_000;
 /// Networks one API key may name.
 pub(crate) const MAX_NETWORKS: usize = 64;
 /// Countries one project may name.

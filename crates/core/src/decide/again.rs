@@ -32,7 +32,7 @@ pub(super) fn send(
     mut open: Verification,
     row: RecipientRow,
 ) -> (Effects, Answer) {
-    if is_repetition(turn, create, start, &open) {
+    if is_repetition(turn, create, start, &open, &row) {
         return (Effects::default(), Answer::Done(Box::new(turn.snapshot(&open, &row))));
     }
     if let Some(until) = turn.request.ip_held_until.filter(|_| turn.request.limits_apply) {
@@ -45,12 +45,31 @@ pub(super) fn send(
     resend::send(turn, open, row, create.channel, renewed)
 }
 
-/// Whether a client that saw an error repeats the send it was not told of.
-fn is_repetition(turn: &Turn<'_>, create: &Create, start: &DialectStart, open: &Verification) -> bool {
+/// Whether a client that saw an error repeats the send it was not told of. Who names another code wants that one sent.
+fn is_repetition(
+    turn: &Turn<'_>,
+    create: &Create,
+    start: &DialectStart,
+    open: &Verification,
+    row: &RecipientRow,
+) -> bool {
     let told = start.answered == Some((open.id, open.sends));
     let soon = open.last_send_at.is_some_and(|last| turn.now.since(last) < limits::REPEATED_WITHIN);
     let same = create.channel.is_none_or(|channel: Channel| channel == open.channel);
-    !told && soon && same
+    !told && soon && same && !names_another_code(turn, create, start, open, row)
+}
+
+fn names_another_code(
+    turn: &Turn<'_>,
+    create: &Create,
+    start: &DialectStart,
+    open: &Verification,
+    row: &RecipientRow,
+) -> bool {
+    let Some(code) = &start.code else { return false };
+    let (wanted, known) =
+        (normalise(&code.0, create.format), open.code(turn.keys, &row.data_key, open.generation));
+    !wanted.ok().zip(known).is_some_and(|(wanted, known)| known.matches(&wanted))
 }
 
 /// Takes over what this start says; whether the code is another one. `None` without the root key.

@@ -83,7 +83,7 @@ enum Command {
     Projects(projects::Args),
     /// Look at the store's clock, or accept that it was set back.
     Clock(clock::Args),
-    /// Take over tokens and authenticator apps that are enrolled elsewhere.
+    /// Take over tokens and authenticator apps that are enrolled elsewhere, or the settings of a service.
     Import(import::Args),
     /// Change the root keys that everything secret is derived from, without a stop.
     Ring(ring::Args),

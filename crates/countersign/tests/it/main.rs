@@ -32,4 +32,6 @@ mod store_choice;
 mod store_copy;
 mod takeover;
 mod twilio;
+mod twilio_examples;
+mod twilio_import;
 mod workflow;

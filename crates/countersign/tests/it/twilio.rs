@@ -3,31 +3,48 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use countersign_peers::shared;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::cluster::Cluster;
 use crate::harness::{Server, wrong};
 
 /// Where `cargo xtask setup` puts what tests need.
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
     std::env::var_os("COUNTERSIGN_TOOLS").map_or(default, PathBuf::from)
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(name)
 }
 
 /// What `dev` printed for Twilio's libraries.
-struct Pair {
-    base: String,
-    account: String,
-    key: String,
-    secret: String,
-    service: String,
+pub(crate) struct Pair {
+    pub(crate) base: String,
+    pub(crate) account: String,
+    pub(crate) key: String,
+    pub(crate) secret: String,
+    pub(crate) service: String,
 }
 
-async fn pair(server: &Server) -> Pair {
+impl Pair {
+    /// A pair that may approve by hand, for a node of a cluster.
+    pub(crate) fn on(cluster: &Cluster, node: &Server) -> Self {
+        let scopes = countersign_core::api_key::pair_scopes();
+        let scopes = scopes.iter().map(|scope| scope.as_str()).chain(["verifications:override"]);
+        let create = ["keys", "create", "--twilio", "--test"].into_iter();
+        let create: Vec<_> = create.chain(scopes.flat_map(|scope| ["--scope", scope])).collect();
+        let made = cluster.run("cli", &create);
+        let (key, secret) = key_of(&made);
+        let field = |name: &str| made["twilio"][name].as_str().expect("a text").to_owned();
+        let base = format!("{}{}", node.base, countersign_http::TWILIO_MOUNT);
+        Self { base, account: field("account_sid"), key, secret, service: field("service_sid") }
+    }
+}
+
+pub(crate) async fn pair(server: &Server) -> Pair {
     let value = async |label| server.printed(label).await;
     Pair {
         base: value("Twilio base URL: ").await,
@@ -38,13 +55,22 @@ async fn pair(server: &Server) -> Pair {
     }
 }
 
-/// A pair without the scope to approve by hand, made beside the running server.
-fn plain_pair(directory: &Path) -> (String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.args(["keys", "create", "--twilio", "--test", "--json", "--data"]).arg(directory.join("data"));
-    let made = command.output().expect("the binary starts");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+/// A pair without the scope to approve by hand, and a live one, made beside the running server.
+fn plain_pairs(directory: &Path) -> [(String, String); 2] {
+    [["--test"].as_slice(), &[]].map(|mode| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command
+            .args(["keys", "create", "--twilio", "--json", "--data"])
+            .arg(directory.join("data"))
+            .args(mode);
+        let made = command.output().expect("the binary starts");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        key_of(&serde_json::from_slice(&made.stdout).expect("JSON"))
+    })
+}
+
+/// What `keys create --twilio` printed of a pair.
+fn key_of(made: &Value) -> (String, String) {
     let field = |name: &str| made["twilio"][name].as_str().expect("a text").to_owned();
     (field("api_key_sid"), field("api_key_secret"))
 }
@@ -53,20 +79,38 @@ fn held(ran: &Output) {
     let printed = String::from_utf8_lossy(&ran.stdout);
     let complained = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{printed}{complained}");
-    assert!(printed.lines().filter(|line| line.starts_with("ok ")).count() > 40, "{printed}");
+    let claims = printed.lines().filter(|line| line.starts_with("ok ")).count();
+    assert!(claims > 40, "{printed}");
+    println!("{claims} claims held");
+}
+
+/// The whole flow of twilio-python; `native` is a native test key, `plain` are pairs that may not approve by hand, one of
+/// test and one of live mode.
+fn python(bases: &str, pair: &Pair, native: &str, plain: &[(String, String); 2]) {
+    let python = tools().join("venv/bin/python");
+    assert!(python.is_file(), "Python's packages are missing: run `cargo xtask setup`");
+    let mut command = Command::new(python);
+    command.arg(script("twilio_client.py")).args([bases, &pair.account, &pair.key, &pair.secret]);
+    command.args([&pair.service, native]).args(plain.iter().flat_map(|(key, secret)| [key, secret]));
+    held(&command.output().expect("Python runs"));
+}
+
+/// The whole flow of twilio-node.
+fn node(bases: &str, pair: &Pair, native: &str) {
+    let modules = tools().join("node/node_modules");
+    assert!(modules.join("twilio").is_dir(), "twilio-node is missing: run `cargo xtask setup`");
+    let mut command = Command::new("node");
+    command.arg(script("twilio_client.mjs")).arg(modules);
+    command.args([bases, &pair.account, &pair.key, &pair.secret, &pair.service, native]);
+    held(&command.output().expect("node runs; install Node 20 or later"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twilio_python_runs_its_whole_verify_flow() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (pair, plain) = (pair(&server).await, plain_pair(directory.path()));
-    let python = tools().join("venv/bin/python");
-    assert!(python.is_file(), "Python's packages are missing: run `cargo xtask setup`");
-    let mut command = Command::new(python);
-    command.arg(script("twilio_client.py")).args([&pair.base, &pair.account, &pair.key, &pair.secret]);
-    command.args([&pair.service, &server.base, &server.key, &plain.0, &plain.1]);
-    held(&command.output().expect("Python runs"));
+    let (pair, plain) = (pair(&server).await, plain_pairs(directory.path()));
+    python(&pair.base, &pair, &server.key, &plain);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,30 +118,60 @@ async fn twilio_node_runs_its_whole_verify_flow() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let pair = pair(&server).await;
-    let modules = tools().join("node/node_modules");
-    assert!(modules.join("twilio").is_dir(), "twilio-node is missing: run `cargo xtask setup`");
-    let mut command = Command::new("node");
-    command.arg(script("twilio_client.mjs")).arg(modules);
-    command.args([
-        &pair.base,
-        &pair.account,
-        &pair.key,
-        &pair.secret,
-        &pair.service,
-        &server.base,
-        &server.key,
-    ]);
-    held(&command.output().expect("node runs; install Node 20 or later"));
+    node(&pair.base, &pair, &server.key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_libraries_run_over_two_nodes_of_one_database() {
+    let cluster = Cluster::on(shared());
+    let nodes = [cluster.node("a"), cluster.node("b")];
+    let bases = nodes.each_ref().map(|node| format!("{}{}", node.base, countersign_http::TWILIO_MOUNT));
+    let pair = Pair::on(&cluster, &nodes[0]);
+    let create = ["keys", "create", "--twilio"];
+    let plain = [[create.as_slice(), &["--test"]].concat(), create.into()];
+    let plain = plain.map(|create| key_of(&cluster.run("b", &create)));
+    python(&bases.join(","), &pair, &cluster.key, &plain);
+    node(&bases.join(","), &pair, &cluster.key);
+}
+
+#[test]
+fn every_code_the_dialect_answers_with_is_provoked_through_a_library() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../http/src/compat/twilio");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a source file");
+    let (mut codes, mut directories) = (std::collections::BTreeSet::new(), vec![sources]);
+    while let Some(directory) = directories.pop() {
+        for entry in directory.read_dir().expect("a directory").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = read(&path);
+            let rules = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let numbers = rules.split(|symbol: char| !symbol.is_ascii_digit());
+            let of_twilio = |number: &&str| number.len() == 5 && number.starts_with("60");
+            codes.extend(numbers.filter(of_twilio).map(str::to_owned));
+        }
+    }
+    assert!(codes.len() > 25, "{codes:?}");
+    let scripts = ["twilio_client.py", "twilio_client.mjs"].map(|name| read(&script(name))).concat();
+    codes.retain(|code| !scripts.contains(&format!(", {code}, ")));
+    assert!(codes.is_empty(), "no library was seen to meet {codes:?}");
 }
 
 /// Calls the dialect by hand.
-struct Caller<'a> {
-    server: &'a Server,
-    pair: &'a Pair,
+pub(crate) struct Caller<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) pair: &'a Pair,
 }
 
 impl Caller<'_> {
-    async fn send(&self, method: Method, path: &str, form: &[(&str, &str)]) -> (StatusCode, Value) {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> (StatusCode, Value) {
         let request = self.server.client.request(method.clone(), format!("{}{path}", self.pair.base));
         let request = request.basic_auth(&self.pair.key, Some(&self.pair.secret));
         let request = if method == Method::GET { request } else { request.form(form) };
@@ -283,4 +357,28 @@ async fn a_retry_after_a_crash_sends_nothing_twice() {
     // Slower machines take longer than two seconds to start again; then it is a wish for another message.
     let sends = again["send_code_attempts"].as_array().map(Vec::len);
     assert!(sends == Some(1) || sends == Some(2), "{again}");
+}
+
+#[tokio::test]
+async fn a_recipient_is_revealed_to_others_than_who_named_it() {
+    let cluster = Cluster::on(shared());
+    let node = cluster.node("a");
+    let (pair, other) = (Pair::on(&cluster, &node), Pair::on(&cluster, &node));
+    let path = format!("/v2/Services/{}", pair.service);
+    // What the journal knows of reads belongs to no verification.
+    let reveals =
+        || shared().psql(&cluster.database, "SELECT count(*) FROM journal WHERE verification IS NULL");
+    let before = reveals();
+    let to = "+48600100217";
+    let caller = Caller { server: &node, pair: &pair };
+    let start = [("To", to), ("Channel", "sms")];
+    let (_, started) = caller.send(Method::POST, &format!("{path}/Verifications"), &start).await;
+    let sid = started["sid"].as_str().expect("a SID");
+    let check = [("VerificationSid", sid), ("Code", "0000")];
+    let (_, checked) = caller.send(Method::POST, &format!("{path}/VerificationCheck"), &check).await;
+    assert_eq!((&checked["to"], reveals()), (&json!(to), before.clone()), "it named the recipient itself");
+    let caller = Caller { server: &node, pair: &other };
+    let (_, read) = caller.send(Method::GET, &format!("{path}/Verifications/{sid}"), &[]).await;
+    assert_eq!(read["to"], to);
+    assert_eq!(reveals().parse::<u64>().unwrap(), before.parse::<u64>().unwrap() + 1);
 }

@@ -1,14 +1,24 @@
 // Drives an unmodified twilio-node against Countersign and says what held.
-// node twilio_client.mjs <node_modules> <Twilio base URL> <AC…> <SK…> <secret> <VA…> <native base URL> <native test key>
+// node twilio_client.mjs <node_modules> <Twilio base URLs> <AC…> <SK…> <secret> <VA…> <native test key>
+// Several base URLs, with commas between, are nodes of one store, over which requests are spread.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
-const [modules, base, accountSid, keySid, secret, serviceSid, native, nativeKey] = process.argv.slice(2);
+const [modules, urls, accountSid, keySid, secret, serviceSid, nativeKey] = process.argv.slice(2);
+const bases = urls.split(",");
 const twilio = createRequire(`${modules}/`)("twilio");
 
+let [sent, home] = [0, null];
+/** What a load balancer does before several nodes: the next request may go to another. */
+const node = () => home ?? bases[sent++ % bases.length];
+
+const library = new twilio.RequestClient();
+const path = (uri) => uri.slice(bases.find((base) => uri.startsWith(base)).length);
+const balancer = { request: (asked) => library.request({ ...asked, uri: node() + path(asked.uri) }) };
+
 const connect = (user, password) => {
-  const client = twilio(user, password, { accountSid });
-  client.verify.baseUrl = base; // the one-line change
+  const client = twilio(user, password, bases.length > 1 ? { accountSid, httpClient: balancer } : { accountSid });
+  client.verify.baseUrl = bases[0]; // the one-line change
   return client.verify.v2;
 };
 const verify = connect(keySid, secret);
@@ -21,7 +31,7 @@ const claim = (text, held = true) => {
 
 const call = async (method, path, body) => {
   const headers = { authorization: `Bearer ${nativeKey}`, "content-type": "application/json" };
-  const answer = await fetch(native + path, { method, headers, body: body && JSON.stringify(body) });
+  const answer = await fetch(node().replace("/compat/twilio", "") + path, { method, headers, body: body && JSON.stringify(body) });
   return answer.json();
 };
 
@@ -67,6 +77,9 @@ for (const [channel, to] of [["sms", "+48600100401"], ["email", "bob@example.com
   claim("details tell the true state", gone.details.status === "approved");
 }
 
+// One node may be a second behind another's settings, counts rate limits for itself, and knows only of its own answers
+// when it decides whether a quick second start is a repetition: the rest has one node.
+home = bases.at(-1);
 const to = "+48600100403";
 const sids = new Set();
 for (let n = 0; n < 5; n += 1) sids.add((await service.verifications.create({ to, channel: "sms" })).sid);
@@ -91,7 +104,7 @@ const limit = await service.rateLimits.create({ uniqueName: "user.id" });
 await service.rateLimits(limit.sid).buckets.create({ max: 1, interval: 60 });
 const rateLimits = { "user.id": "42" };
 await service.verifications.create({ to: "+48600100405", channel: "sms", rateLimits });
-await refused(429, 60203, () => service.verifications.create({ to: "+48600100406", channel: "sms", rateLimits }));
+await refused(429, 20429, () => service.verifications.create({ to: "+48600100406", channel: "sms", rateLimits }));
 claim("a rate limit goes with its buckets", await service.rateLimits(limit.sid).remove());
 
 const hook = await service.webhooks.create({ friendlyName: "w", eventTypes: ["*", "factor.created"], webhookUrl: "https://example.com" });
@@ -106,6 +119,8 @@ claim("and away", await verify.safelist("+48600100407").remove());
 await refused(401, 20003, () => connect(keySid, "wrong").services(serviceSid).fetch());
 claim("the account's SID signs in too", (await connect(accountSid, secret).services(serviceSid).fetch()).sid === serviceSid);
 await refused(400, 60200, () => service.verifications.create({ to: "+1555", channel: "sms" }));
+await refused(400, 60373, () => verify.services.page({ pageSize: 1001 }));
+await refused(400, 60374, () => verify.services.page({ pageToken: "nonsense" }));
 await refused(400, 60221, () => service.verificationChecks.create({ code: "123456" }));
 await refused(404, 20404, () => verify.services(`VA${"0".repeat(32)}`).fetch());
 await refused(403, 60313, () => service.entities("ff483d1ff591898a").newFactors.create({ friendlyName: "x", factorType: "totp" }));

@@ -36,15 +36,24 @@ impl SettingsCache {
         cached.rows.retain(|(known, _), _| *known != tenant);
     }
 
-    /// All settings of a kind.
+    /// All settings of a kind, as they were within the last second: for calls that come often.
     pub(crate) async fn of(&self, app: &App, tenant: Tenant, kind: SettingKind) -> Result<Rows, Unavailable> {
-        let changes = {
-            let cached = self.lock();
-            match cached.rows.get(&(tenant, kind)) {
-                Some((rows, read)) if read.elapsed() < limits::KEY_AGE => return Ok(Arc::clone(rows)),
-                _ => cached.changes,
-            }
-        };
+        let known = self.lock().rows.get(&(tenant, kind)).cloned();
+        match known {
+            Some((rows, read)) if read.elapsed() < limits::KEY_AGE => Ok(rows),
+            _ => self.read(app, tenant, kind).await,
+        }
+    }
+
+    /// All settings of a kind as they are now: for whoever looks at them or changes them, and before it is said that
+    /// something is not there, which another process may just have made.
+    pub(crate) async fn read(
+        &self,
+        app: &App,
+        tenant: Tenant,
+        kind: SettingKind,
+    ) -> Result<Rows, Unavailable> {
+        let changes = self.lock().changes;
         let read = Instant::now();
         let rows: Rows = app.services.store.settings(tenant, kind).await?.into();
         let mut cached = self.lock();

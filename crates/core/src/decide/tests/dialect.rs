@@ -96,6 +96,15 @@ fn a_send_nobody_was_told_of_is_not_repeated_for_two_seconds() {
 }
 
 #[test]
+fn another_code_is_sent_at_once_even_where_nobody_was_told_of_the_first() {
+    let mut world = world();
+    let id = world.create(supplied(&world, "111111"));
+    assert_eq!((world.create(supplied(&world, "111111")), world.row(id).sends), (id, 1));
+    assert_eq!((world.create(supplied(&world, "222222")), world.row(id).sends), (id, 2));
+    assert!(approved(&world.check(id, "222222")));
+}
+
+#[test]
 fn a_check_in_a_dialect_means_only_what_that_dialect_began() {
     let mut world = world();
     let native = world.begin();

@@ -6,6 +6,7 @@ mod pskc;
 mod send;
 mod source;
 mod token;
+mod twilio;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use token::{Fields, Token};
 /// Tokens of one import. Each takes a few bytes while the file is looked at, to find the same one twice.
 const MAX_TOKENS: usize = 500_000;
 
-/// Take over tokens and authenticator apps that are enrolled elsewhere.
+/// Take over what is kept elsewhere: tokens and authenticator apps, or the settings of a service.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -39,6 +40,12 @@ enum Command {
     /// The whole file is looked at first; when one key is wrong, nothing is imported. An import that was broken off goes
     /// on when the same command is given again. docs/importing-tokens.md says what is read.
     Pskc(Tokens<pskc::Args>),
+    /// Take over services, rate limits, buckets and safe numbers from Twilio Verify, under the SIDs they have there.
+    ///
+    /// The files hold what Twilio's API or its command line answered: pages of lists, lists, or single records.
+    /// docs/migrate/twilio.md has the commands. Everything is looked at before anything is written, and what is here
+    /// already is not written again.
+    Twilio(twilio::Args),
 }
 
 /// A source of tokens.
@@ -124,6 +131,7 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
     match &args.command {
         Command::Csv(wanted) => import(&csv::CsvFile::new(&wanted.of)?, &wanted.with, output).await,
         Command::Pskc(wanted) => import(&pskc::PskcFile::new(&wanted.of)?, &wanted.with, output).await,
+        Command::Twilio(wanted) => twilio::run(wanted, output).await,
     }
 }
 

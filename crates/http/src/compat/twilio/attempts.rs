@@ -34,7 +34,8 @@ struct Wanted {
     filter: Filter,
     service: Option<[u8; 16]>,
     verification: Option<VerificationId>,
-    channel: Option<Channel>,
+    /// `Some(None)`: one that is not used here.
+    channel: Option<Option<Channel>>,
     converted: Option<bool>,
     prefix: Option<String>,
 }
@@ -62,10 +63,11 @@ impl Wanted {
             service: sid("VA", "VerifyServiceSid")?,
             verification: sid("VE", "VerificationSid")?.map(VerificationId::from_bytes),
             channel: form.read_as("Channel", |text| match text.to_ascii_lowercase().as_str() {
-                "sms" => Some(Channel::Sms),
-                "call" => Some(Channel::Voice),
-                "email" => Some(Channel::Email),
-                "whatsapp" => Some(Channel::Whatsapp),
+                "sms" => Some(Some(Channel::Sms)),
+                "call" => Some(Some(Channel::Voice)),
+                "email" => Some(Some(Channel::Email)),
+                "whatsapp" => Some(Some(Channel::Whatsapp)),
+                "rbm" | "rcs" => Some(None),
                 _ => None,
             })?,
             converted: form.read_as("Status", |text| match text.to_ascii_lowercase().as_str() {
@@ -85,7 +87,7 @@ impl Wanted {
             && self.verification.is_none_or(|wanted| wanted == row.id)
             && self.converted.is_none_or(|converted| converted == (row.status == Status::Approved));
         let all = shown.deliveries.iter().rev().filter(move |_| fits);
-        all.filter(|delivery| self.channel.is_none_or(|channel| channel == delivery.channel))
+        all.filter(|delivery| self.channel.is_none_or(|channel| channel == Some(delivery.channel)))
     }
 }
 

@@ -66,6 +66,11 @@ impl TwilioError {
         Self::new(401, 20003, "Authenticate")
     }
 
+    /// What it says, with its code, where there is no library to read it.
+    pub(crate) fn text(&self) -> String {
+        format!("{} ({})", self.message, self.code)
+    }
+
     pub(crate) fn with(self, details: Value) -> Self {
         Self { details: Some(Box::new(details)), ..self }
     }
@@ -153,8 +158,13 @@ impl TwilioError {
         Self::new(400, 60206, "Amount and Payee are required for a PSD2 service")
     }
 
-    pub(crate) fn too_many_sends() -> Self {
+    fn too_many_sends() -> Self {
         Self::new(429, 60203, "Max send attempts reached")
+    }
+
+    /// 20429, for a rate limit of the customer.
+    pub(crate) fn too_many_requests() -> Self {
+        Self::new(429, 20429, "Too many requests")
     }
 
     fn too_many_checks() -> Self {

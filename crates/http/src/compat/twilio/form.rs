@@ -18,9 +18,9 @@ impl FromRequest<App> for Form {
     type Rejection = TwilioError;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, TwilioError> {
-        let headers = request.headers().clone();
-        let bytes: Bytes = body::collect(request.into_body()).await?;
-        if !bytes.is_empty() && !body::is_form(&headers, false).unwrap_or(false) {
+        let (parts, body) = request.into_parts();
+        let bytes: Bytes = body::collect(body).await?;
+        if !bytes.is_empty() && !body::is_form(&parts.headers, false).unwrap_or(false) {
             return Err(TwilioError::new(415, 20415, "The body must be application/x-www-form-urlencoded"));
         }
         Ok(Self::read(&bytes))
@@ -31,6 +31,11 @@ impl Form {
     fn read(bytes: &[u8]) -> Self {
         let fields = form_urlencoded::parse(bytes);
         Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    /// Parameters that did not come as a form.
+    pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
     }
 
     /// The parameters of a query.

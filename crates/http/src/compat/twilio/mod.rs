@@ -11,16 +11,18 @@ mod checks;
 mod client;
 mod error;
 mod form;
+pub(crate) mod import;
+mod lately;
 mod messaging_configurations;
 mod page;
 mod rate_limits;
+mod resource;
 mod rows;
 mod safelist;
 mod services;
 mod sid;
 mod start;
 mod templates;
-mod told;
 mod verifications;
 mod view;
 mod webhooks;
@@ -36,10 +38,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::body;
+use buckets::Bucket;
 pub(crate) use client::MOUNT;
 use error::TwilioError;
+pub(crate) use lately::{Named, Told};
+use rate_limits::RateLimit;
+use resource::Resource;
 pub(crate) use sid::Sid;
-pub(crate) use told::Told;
+use webhooks::Webhook;
 
 /// Every path below the mount. `{service}` is where tests put a foreign one.
 fn table() -> Vec<(&'static str, MethodRouter<App>)> {
@@ -71,27 +77,28 @@ pub(crate) fn paths() -> Vec<&'static str> {
 fn of_service() -> [(&'static str, MethodRouter<App>); 8] {
     use messaging_configurations as senders;
     [
-        ("/v2/Services/{service}/RateLimits", post(rate_limits::create).get(rate_limits::list)),
-        (
-            "/v2/Services/{service}/RateLimits/{sid}",
-            post(rate_limits::update).get(rate_limits::fetch).delete(rate_limits::delete),
-        ),
-        ("/v2/Services/{service}/RateLimits/{limit}/Buckets", post(buckets::create).get(buckets::list)),
-        (
-            "/v2/Services/{service}/RateLimits/{limit}/Buckets/{sid}",
-            post(buckets::update).get(buckets::fetch).delete(buckets::delete),
-        ),
+        ("/v2/Services/{service}/RateLimits", all::<RateLimit>()),
+        ("/v2/Services/{service}/RateLimits/{sid}", one::<RateLimit>()),
+        ("/v2/Services/{service}/RateLimits/{limit}/Buckets", all::<Bucket>()),
+        ("/v2/Services/{service}/RateLimits/{limit}/Buckets/{sid}", one::<Bucket>()),
+        ("/v2/Services/{service}/Webhooks", all::<Webhook>()),
+        ("/v2/Services/{service}/Webhooks/{sid}", one::<Webhook>()),
         ("/v2/Services/{service}/MessagingConfigurations", post(senders::create).get(senders::list)),
         (
             "/v2/Services/{service}/MessagingConfigurations/{country}",
-            post(senders::update).get(senders::fetch).delete(senders::delete),
-        ),
-        ("/v2/Services/{service}/Webhooks", post(webhooks::create).get(webhooks::list)),
-        (
-            "/v2/Services/{service}/Webhooks/{sid}",
-            post(webhooks::update).get(webhooks::fetch).delete(webhooks::delete),
+            post(senders::one).get(senders::one).delete(senders::one),
         ),
     ]
+}
+
+/// A list of records of a kind.
+fn all<T: Resource + Send + Sync + 'static>() -> MethodRouter<App> {
+    post(resource::create::<T>).get(resource::list::<T>)
+}
+
+/// One of them.
+fn one<T: Resource + Send + Sync + 'static>() -> MethodRouter<App> {
+    post(resource::update::<T>).get(resource::fetch::<T>).delete(resource::delete::<T>)
 }
 
 /// What there is nothing of yet.

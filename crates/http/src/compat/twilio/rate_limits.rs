@@ -1,62 +1,89 @@
 //! `/v2/Services/{ServiceSid}/RateLimits`: limits on starts by values the caller names, and their enforcement.
 
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri};
-use axum::response::Response;
-use countersign_core::buckets::Wish;
-use countersign_core::ids::KeyId;
-use countersign_core::keys::{length_prefixed_all, sha256};
-use countersign_core::setting::{Put, SettingKind};
-use countersign_core::tenancy::Scope;
+use countersign_core::buckets::{Buckets, Wish};
+use countersign_core::keys::{Digest, length_prefixed_all, sha256};
+use countersign_core::setting::SettingKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::buckets::Bucket;
-use super::client::{Account, Client};
+use super::client::Account;
 use super::error::TwilioError;
 use super::form::Form;
-use super::page::{PARAMETERS, Page};
+use super::resource::Resource;
 use super::rows::{self, Kept};
-use super::services::{Service, find};
-use super::sid::Sid;
-use super::view;
-use crate::answer;
+use super::services::Service;
 use crate::app::App;
 
 /// Rate limits of one service.
 const MOST: usize = 50;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RateLimit {
-    unique_name: String,
+    pub(crate) unique_name: String,
     description: Option<String>,
 }
 
-fn shown(account: &Account, service: &Service, row: &Kept<RateLimit>) -> Value {
-    let sid = Sid("RK", row.id);
-    let url = account.link(&format!("/v2/Services/{}/RateLimits/{sid}", service.sid()));
-    json!({
-        "sid": sid, "service_sid": service.sid(), "account_sid": account.sid(),
-        "unique_name": row.body.unique_name, "description": row.body.description,
-        "date_created": view::instant(row.created_at), "date_updated": view::instant(row.updated_at),
-        "links": { "buckets": format!("{url}/Buckets") }, "url": url,
-    })
+fn description(form: &Form) -> Result<Option<String>, TwilioError> {
+    form.one("Description")?.map(|text| rows::text("Description", text, 255)).transpose()
 }
 
-/// The rate limit of a path.
-pub(crate) async fn of_path(
-    app: &App,
-    account: &Account,
-    service: &Service,
-    sid: &str,
-) -> Result<Kept<RateLimit>, TwilioError> {
-    let path = format!("/v2/Services/{}/RateLimits/{}", service.sid(), rows::shown(sid));
-    let not_found = || TwilioError::not_found(&path);
-    let id = Sid::parse("RK", sid).ok_or_else(not_found)?.1;
-    let all = rows::all(app, account, SettingKind::RateLimit, service.id).await?;
-    all.into_iter().find(|row| row.id == id).ok_or_else(not_found)
+impl Resource for RateLimit {
+    const KIND: SettingKind = SettingKind::RateLimit;
+    const SID: &'static str = "RK";
+    const PATH: &'static str = "RateLimits";
+    const KEY: &'static str = "rate_limits";
+    const MAKING: &'static [&'static str] = &["UniqueName", "Description"];
+    const CHANGING: &'static [&'static str] = &["Description"];
+    const BELOW: Option<SettingKind> = Some(SettingKind::Bucket);
+
+    fn made(form: &Form, _: &Service, beside: &[Kept<Self>]) -> Result<Self, TwilioError> {
+        let name = form.required("UniqueName")?;
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.len() > 64 || !name.bytes().all(fine) {
+            return Err(TwilioError::new(
+                400,
+                60209,
+                "UniqueName has letters, digits, `-`, `_` and `.` only",
+            ));
+        }
+        if beside.iter().any(|row| row.body.unique_name == name) {
+            return Err(TwilioError::new(400, 60208, "A rate limit with this UniqueName exists already"));
+        }
+        if beside.len() >= MOST {
+            return Err(TwilioError::new(400, 60207, "The service has as many rate limits as it may"));
+        }
+        Ok(Self { unique_name: name.to_owned(), description: description(form)? })
+    }
+
+    fn changed(mut self, form: &Form, _: &[Kept<Self>]) -> Result<Self, TwilioError> {
+        self.description = description(form)?.or(self.description);
+        Ok(self)
+    }
+
+    fn shown(&self, url: &str) -> Value {
+        json!({
+            "unique_name": self.unique_name, "description": self.description,
+            "links": { "buckets": format!("{url}/{}", Bucket::PATH) },
+        })
+    }
+}
+
+/// What a start took of its buckets.
+pub(crate) struct Taken(Vec<Wish<Digest>>);
+
+impl Taken {
+    /// Gives it back, for a start whose fate is unknown: the client will repeat it, and that is one start still.
+    pub(crate) fn give_back(self, app: &App) {
+        locked(app).give_back(&self.0);
+    }
+}
+
+fn locked(app: &App) -> MutexGuard<'_, Buckets<Digest>> {
+    app.buckets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes a start of every bucket of the limits a start names, or of none.
@@ -65,17 +92,24 @@ pub(crate) async fn take(
     account: &Account,
     service: &Service,
     named: &[(String, String)],
-) -> Result<(), TwilioError> {
+) -> Result<Taken, TwilioError> {
     if named.is_empty() {
-        return Ok(());
+        return Ok(Taken(Vec::new()));
     }
-    let limits: Vec<Kept<RateLimit>> = rows::all(app, account, SettingKind::RateLimit, service.id).await?;
+    let tenant = account.member.tenant;
+    let known = |limits: &[Kept<RateLimit>], name: &str| {
+        limits.iter().find(|row| row.body.unique_name == name).map(|row| row.id)
+    };
+    let mut limits = rows::of_owner(&app.settings.of(app, tenant, SettingKind::RateLimit).await?, service.id);
+    if named.iter().any(|(name, _)| known(&limits, name).is_none()) {
+        limits = rows::all(app, account, SettingKind::RateLimit, service.id).await?;
+    }
+    let buckets = app.settings.of(app, tenant, SettingKind::Bucket).await?;
     let (mut wishes, mut names) = (Vec::new(), Vec::new());
     for (name, value) in named {
-        let known = limits.iter().find(|row| row.body.unique_name == *name);
-        let limit = known.ok_or_else(|| TwilioError::invalid("RateLimits", name))?;
-        for bucket in rows::all::<Bucket>(app, account, SettingKind::Bucket, limit.id).await? {
-            let tenant = account.member.tenant.to_bytes();
+        let limit = known(&limits, name).ok_or_else(|| TwilioError::invalid("RateLimits", name))?;
+        for bucket in rows::of_owner::<Bucket>(&buckets, limit) {
+            let tenant = tenant.to_bytes();
             let key = sha256(&length_prefixed_all(&[&tenant, &bucket.id, value.as_bytes()]));
             let interval = Duration::from_secs(bucket.body.interval);
             wishes.push(Wish { key, most: bucket.body.max, interval });
@@ -83,98 +117,8 @@ pub(crate) async fn take(
         }
     }
     let now = account.now(app);
-    let mut buckets = app.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    buckets.take(&wishes, now).map_err(|(nth, until)| {
-        TwilioError::too_many_sends().until(until, now, names.get(nth).copied().unwrap_or_default())
+    let taken = locked(app).take(&wishes, now);
+    taken.map(|()| Taken(wishes)).map_err(|(nth, until)| {
+        TwilioError::too_many_requests().until(until, now, names.get(nth).copied().unwrap_or_default())
     })
-}
-
-pub(crate) async fn create(
-    State(app): State<App>,
-    Path(sid): Path<String>,
-    client: Client,
-    form: Form,
-) -> Result<Response, TwilioError> {
-    let account = client.may(Scope::SettingsManage)?;
-    let service = find(&app, &account, &sid).await?;
-    let form = form.only(&["UniqueName", "Description"])?;
-    let name = form.required("UniqueName")?;
-    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if name.len() > 64 || !name.bytes().all(fine) {
-        return Err(TwilioError::new(400, 60209, "UniqueName has letters, digits, `-`, `_` and `.` only"));
-    }
-    let all: Vec<Kept<RateLimit>> = rows::all(&app, &account, SettingKind::RateLimit, service.id).await?;
-    if all.iter().any(|row| row.body.unique_name == name) {
-        return Err(TwilioError::new(400, 60208, "A rate limit with this UniqueName exists already"));
-    }
-    if all.len() >= MOST {
-        return Err(TwilioError::new(400, 60207, "The service has as many rate limits as it may"));
-    }
-    let description =
-        form.one("Description")?.map(|text| rows::text("Description", text, 255)).transpose()?;
-    let body = RateLimit { unique_name: name.to_owned(), description };
-    let id = *KeyId::new(app.services.clock.now(), app.id_tail()).as_bytes();
-    let row = rows::put(&app, &account, SettingKind::RateLimit, id, service.id, &body, Put::New).await?;
-    let row = Kept { id, body, created_at: row.created_at, updated_at: row.updated_at };
-    Ok(answer::json(StatusCode::CREATED, &shown(&account, &service, &row)))
-}
-
-pub(crate) async fn update(
-    State(app): State<App>,
-    Path((sid, limit)): Path<(String, String)>,
-    client: Client,
-    form: Form,
-) -> Result<Response, TwilioError> {
-    let account = client.may(Scope::SettingsManage)?;
-    let service = find(&app, &account, &sid).await?;
-    let mut row = of_path(&app, &account, &service, &limit).await?;
-    let form = form.only(&["Description"])?;
-    if let Some(text) = form.one("Description")? {
-        row.body.description = Some(rows::text("Description", text, 255)?);
-    }
-    let kind = SettingKind::RateLimit;
-    let kept = rows::put(&app, &account, kind, row.id, service.id, &row.body, Put::Existing).await?;
-    row.updated_at = kept.updated_at;
-    Ok(answer::json(StatusCode::OK, &shown(&account, &service, &row)))
-}
-
-pub(crate) async fn fetch(
-    State(app): State<App>,
-    Path((sid, limit)): Path<(String, String)>,
-    client: Client,
-) -> Result<Response, TwilioError> {
-    let account = client.may(Scope::VerificationsRead)?;
-    let service = find(&app, &account, &sid).await?;
-    let row = of_path(&app, &account, &service, &limit).await?;
-    Ok(answer::json(StatusCode::OK, &shown(&account, &service, &row)))
-}
-
-pub(crate) async fn list(
-    State(app): State<App>,
-    Path(sid): Path<String>,
-    uri: Uri,
-    client: Client,
-) -> Result<Response, TwilioError> {
-    let account = client.may(Scope::VerificationsRead)?;
-    let service = find(&app, &account, &sid).await?;
-    let form = Form::of_query(&uri).only(&PARAMETERS)?;
-    let page = Page::of(&form, &uri, format!("/v2/Services/{}/RateLimits", service.sid()))?;
-    let (all, next) = page.cut(rows::all(&app, &account, SettingKind::RateLimit, service.id).await?)?;
-    let records = all.iter().map(|row| shown(&account, &service, row)).collect();
-    Ok(page.answer(&account, "rate_limits", records, next))
-}
-
-pub(crate) async fn delete(
-    State(app): State<App>,
-    Path((sid, limit)): Path<(String, String)>,
-    client: Client,
-) -> Result<Response, TwilioError> {
-    let account = client.may(Scope::SettingsManage)?;
-    let service = find(&app, &account, &sid).await?;
-    let row = of_path(&app, &account, &service, &limit).await?;
-    for bucket in rows::all::<Bucket>(&app, &account, SettingKind::Bucket, row.id).await? {
-        rows::remove(&app, &account, SettingKind::Bucket, bucket.id).await?;
-    }
-    rows::remove(&app, &account, SettingKind::RateLimit, row.id).await?;
-    Ok(rows::gone())
 }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use countersign_core::recipient::{Recipient, RecipientKind};
 use countersign_core::setting::{Put, SettingKind};
 use countersign_core::tenancy::Scope;
+use countersign_core::tenant::Tenant;
 use serde_json::{Value, json};
 
 use super::client::{Account, Client};
@@ -18,9 +19,8 @@ use crate::answer;
 use crate::app::App;
 
 /// The id a number has here: sixteen bytes of its fingerprint under the lowest root, which outlives activations.
-fn id(app: &App, account: &Account, number: &Recipient) -> Result<[u8; 16], TwilioError> {
-    let keys = &app.services.keys;
-    let tenant = account.member.tenant.to_bytes();
+pub(crate) fn id(app: &App, tenant: Tenant, number: &Recipient) -> Result<[u8; 16], TwilioError> {
+    let (keys, tenant) = (&app.services.keys, tenant.to_bytes());
     let fields: [&[u8]; 3] = [b"safelist/v1", &tenant, number.canonical().as_bytes()];
     let digest = keys.root_ids().min().and_then(|root| keys.fingerprint(root, &fields));
     let mut id = [0; 16];
@@ -34,11 +34,11 @@ pub(crate) async fn has(app: &App, account: &Account, to: &Recipient) -> Result<
     if listed.is_empty() || to.kind() != RecipientKind::Phone {
         return Ok(false);
     }
-    let id = id(app, account, to)?;
+    let id = id(app, account.member.tenant, to)?;
     Ok(listed.iter().any(|row| row.key.id == id))
 }
 
-fn number(text: &str) -> Result<Recipient, TwilioError> {
+pub(crate) fn number(text: &str) -> Result<Recipient, TwilioError> {
     let parsed = Recipient::parse(text).ok().filter(|to| to.kind() == RecipientKind::Phone);
     parsed.ok_or_else(|| TwilioError::invalid("PhoneNumber", text))
 }
@@ -59,23 +59,26 @@ pub(crate) async fn create(
     let account = client.may(Scope::SettingsManage)?;
     let form = form.only(&["PhoneNumber"])?;
     let number = number(form.required("PhoneNumber")?)?;
-    if has(&app, &account, &number).await? {
+    if kept(&app, &account, &number).await?.is_some() {
         return Err(TwilioError::new(400, 60411, "The phone number is in the safe list already"));
     }
-    let id = id(&app, &account, &number)?;
+    let id = id(&app, account.member.tenant, &number)?;
     rows::put(&app, &account, SettingKind::SafelistEntry, id, [0; 16], &json!({}), Put::Any).await?;
     Ok(answer::json(StatusCode::CREATED, &shown(&account, id, &number)))
+}
+
+/// The row of a number, as it is now.
+async fn kept(app: &App, account: &Account, number: &Recipient) -> Result<Option<[u8; 16]>, TwilioError> {
+    let id = id(app, account.member.tenant, number)?;
+    let rows = app.settings.read(app, account.member.tenant, SettingKind::SafelistEntry).await?;
+    Ok(rows.iter().any(|row| row.key.id == id).then_some(id))
 }
 
 /// The listed number of a path.
 async fn listed(app: &App, account: &Account, text: &str) -> Result<([u8; 16], Recipient), TwilioError> {
     let not_found = || TwilioError::not_found(&format!("/v2/SafeList/Numbers/{}", rows::shown(text)));
     let number = number(text).map_err(|_| not_found())?;
-    if has(app, account, &number).await? {
-        Ok((id(app, account, &number)?, number))
-    } else {
-        Err(not_found())
-    }
+    Ok((kept(app, account, &number).await?.ok_or_else(not_found)?, number))
 }
 
 pub(crate) async fn fetch(

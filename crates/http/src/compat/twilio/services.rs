@@ -4,8 +4,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use countersign_core::ids::ProjectId;
-use countersign_core::setting::{Put, SettingKind};
-use countersign_core::tenancy::Scope;
+use countersign_core::setting::{Put, Setting, SettingKind};
+use countersign_core::tenancy::{Project, Scope};
 use countersign_core::time::Timestamp;
 use countersign_core::verification::{Dialect, Origin};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub(crate) struct ServiceSettings {
     pub(crate) keep_final_state: bool,
     pub(crate) default_template_sid: Option<String>,
     pub(crate) verify_event_subscription_enabled: bool,
-    /// What belongs to factors and to senders: kept and shown.
+    /// What belongs to factors: kept and shown.
     pub(crate) others: Vec<(String, String)>,
 }
 
@@ -71,6 +71,22 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// The one that stands for the project itself, as long as nothing was changed of it.
+    pub(crate) fn own(project: &Project) -> Self {
+        Self {
+            id: *project.id.as_bytes(),
+            settings: ServiceSettings { friendly_name: project.brand.clone(), ..ServiceSettings::default() },
+            created_at: project.created_at,
+            updated_at: project.created_at,
+        }
+    }
+
+    /// The service of a row.
+    pub(crate) fn of(row: &Setting) -> Self {
+        let settings = serde_json::from_slice(&row.body).unwrap_or_default();
+        Self { id: row.key.id, settings, created_at: row.created_at, updated_at: row.updated_at }
+    }
+
     pub(crate) fn sid(&self) -> Sid {
         Sid("VA", self.id)
     }
@@ -116,9 +132,7 @@ impl Service {
                 "skew": self.number("Totp.Skew"),
             },
             "default_template_sid": settings.default_template_sid,
-            "whatsapp": {
-                "msg_service_sid": self.other("Whatsapp.MsgServiceSid"), "from": self.other("Whatsapp.From"),
-            },
+            "whatsapp": { "msg_service_sid": null, "from": null },
             "passkeys": {
                 "relying_party": {
                     "id": self.other("Passkeys.RelyingParty.Id"),
@@ -143,19 +157,11 @@ impl Service {
     }
 }
 
-/// All services of an account; the project's own first.
+/// All services of an account as they are now; the project's own first.
 async fn all(app: &App, account: &Account) -> Result<Vec<Service>, TwilioError> {
-    let project = account.member.project();
-    let mut services = vec![Service {
-        id: *project.id.as_bytes(),
-        settings: ServiceSettings { friendly_name: project.brand.clone(), ..ServiceSettings::default() },
-        created_at: project.created_at,
-        updated_at: project.created_at,
-    }];
-    for row in app.settings.of(app, account.member.tenant, SettingKind::Service).await?.iter() {
-        let settings = serde_json::from_slice(&row.body).unwrap_or_default();
-        let service =
-            Service { id: row.key.id, settings, created_at: row.created_at, updated_at: row.updated_at };
+    let mut services = vec![Service::own(account.member.project())];
+    for row in app.settings.read(app, account.member.tenant, SettingKind::Service).await?.iter() {
+        let service = Service::of(row);
         match services.iter_mut().find(|known| known.id == service.id) {
             Some(own) => *own = service,
             None => services.push(service),
@@ -164,15 +170,29 @@ async fn all(app: &App, account: &Account) -> Result<Vec<Service>, TwilioError> 
     Ok(services)
 }
 
-/// The service of a path.
-pub(crate) async fn find(app: &App, account: &Account, sid: &str) -> Result<Service, TwilioError> {
-    let not_found = || TwilioError::not_found(&format!("/v2/Services/{}", rows::shown(sid)));
-    let id = Sid::parse("VA", sid).ok_or_else(not_found)?.1;
-    all(app, account).await?.into_iter().find(|service| service.id == id).ok_or_else(not_found)
+fn not_found(sid: &str) -> TwilioError {
+    TwilioError::not_found(&format!("/v2/Services/{}", rows::shown(sid)))
 }
 
-/// Names of the settings that belong to factors and senders.
-const OTHERS: [&str; 15] = [
+/// The service of a path as it is now, for whoever looks at it or changes it.
+async fn read(app: &App, account: &Account, sid: &str) -> Result<Service, TwilioError> {
+    let id = Sid::parse("VA", sid).ok_or_else(|| not_found(sid))?.1;
+    all(app, account).await?.into_iter().find(|service| service.id == id).ok_or_else(|| not_found(sid))
+}
+
+/// The service of a path, as it was within the last second.
+pub(crate) async fn find(app: &App, account: &Account, sid: &str) -> Result<Service, TwilioError> {
+    let id = Sid::parse("VA", sid).ok_or_else(|| not_found(sid))?.1;
+    let rows = app.settings.of(app, account.member.tenant, SettingKind::Service).await?;
+    if let Some(row) = rows.iter().find(|row| row.key.id == id) {
+        return Ok(Service::of(row));
+    }
+    let own = Service::own(account.member.project());
+    if own.id == id { Ok(own) } else { read(app, account, sid).await }
+}
+
+/// Names of the settings that belong to factors.
+const OTHERS: [&str; 13] = [
     "Push.IncludeDate",
     "Push.ApnCredentialSid",
     "Push.FcmCredentialSid",
@@ -180,8 +200,6 @@ const OTHERS: [&str; 15] = [
     "Totp.TimeStep",
     "Totp.CodeLength",
     "Totp.Skew",
-    "Whatsapp.MsgServiceSid",
-    "Whatsapp.From",
     "Passkeys.RelyingParty.Id",
     "Passkeys.RelyingParty.Name",
     "Passkeys.RelyingParty.Origins",
@@ -189,7 +207,7 @@ const OTHERS: [&str; 15] = [
     "Passkeys.DiscoverableCredentials",
     "Passkeys.UserVerification",
 ];
-const OWN: [&str; 12] = [
+const OWN: [&str; 14] = [
     "FriendlyName",
     "CodeLength",
     "LookupEnabled",
@@ -202,10 +220,12 @@ const OWN: [&str; 12] = [
     "KeepFinalState",
     "DefaultTemplateSid",
     "VerifyEventSubscriptionEnabled",
+    "Whatsapp.MsgServiceSid",
+    "Whatsapp.From",
 ];
 
 /// The settings after what a form changes.
-fn changed(mut settings: ServiceSettings, form: &Form) -> Result<ServiceSettings, TwilioError> {
+pub(crate) fn changed(mut settings: ServiceSettings, form: &Form) -> Result<ServiceSettings, TwilioError> {
     if let Some(name) = form.one("FriendlyName")? {
         settings.friendly_name = friendly_name(name)?;
     }
@@ -228,6 +248,13 @@ fn changed(mut settings: ServiceSettings, form: &Form) -> Result<ServiceSettings
     }
     if form.boolean("VerifyEventSubscriptionEnabled")? == Some(true) {
         return Err(TwilioError::lacking("VerifyEventSubscriptionEnabled"));
+    }
+    for name in ["Whatsapp.MsgServiceSid", "Whatsapp.From"] {
+        if form.one(name)?.is_some() {
+            return Err(TwilioError::lacking(
+                "senders are chosen by the routes of this server's configuration",
+            ));
+        }
     }
     if let Some(name) = form.one("TtsName")? {
         settings.tts_name = Some(rows::text("TtsName", name, 64)?);
@@ -288,7 +315,7 @@ pub(crate) async fn update(
 ) -> Result<Response, TwilioError> {
     let account = client.may(Scope::SettingsManage)?;
     let form = form.only(&known())?;
-    let service = find(&app, &account, &sid).await?;
+    let service = read(&app, &account, &sid).await?;
     let settings = changed(service.settings.clone(), &form)?;
     let row =
         rows::put(&app, &account, SettingKind::Service, service.id, [0; 16], &settings, Put::Any).await?;
@@ -302,7 +329,7 @@ pub(crate) async fn fetch(
     client: Client,
 ) -> Result<Response, TwilioError> {
     let account = client.may(Scope::VerificationsRead)?;
-    let service = find(&app, &account, &sid).await?;
+    let service = read(&app, &account, &sid).await?;
     Ok(answer::json(StatusCode::OK, &service.view(&account)))
 }
 
@@ -322,7 +349,7 @@ pub(crate) async fn delete(
     client: Client,
 ) -> Result<Response, TwilioError> {
     let account = client.may(Scope::SettingsManage)?;
-    let service = find(&app, &account, &sid).await?;
+    let service = read(&app, &account, &sid).await?;
     if service.id == *account.member.tenant.project.as_bytes() {
         return Err(TwilioError::new(
             403,
@@ -330,13 +357,8 @@ pub(crate) async fn delete(
             "The service that stands for the project itself cannot be deleted",
         ));
     }
-    for kind in [
-        SettingKind::Bucket,
-        SettingKind::RateLimit,
-        SettingKind::MessagingConfiguration,
-        SettingKind::Webhook,
-    ] {
-        for row in app.settings.of(&app, account.member.tenant, kind).await?.iter() {
+    for kind in [SettingKind::Bucket, SettingKind::RateLimit, SettingKind::Webhook] {
+        for row in app.settings.read(&app, account.member.tenant, kind).await?.iter() {
             let of_limit = kind == SettingKind::Bucket && rows::service_of_bucket(row) == Some(service.id);
             if row.under == service.id || of_limit {
                 rows::remove(&app, &account, kind, row.key.id).await?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Serialize, Serializer};
 
 /// A SID as it is written.
@@ -12,15 +13,14 @@ impl Sid {
     /// Reads a SID of this kind; either case of the digits, as the vendor does.
     pub(crate) fn parse(kind: &'static str, text: &str) -> Option<Self> {
         let digits = text.strip_prefix(kind)?;
-        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?;
         Some(Self(kind, bytes.try_into().ok()?))
     }
 }
 
 impl fmt::Display for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)?;
-        self.1.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}{}", self.0, HEXLOWER.encode_display(&self.1))
     }
 }
 

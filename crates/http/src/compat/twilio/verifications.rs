@@ -34,13 +34,19 @@ pub(crate) async fn create(
     let service = find(&app, &account, &sid).await?;
     let form = form.only(&start::KNOWN)?;
     let Start { mut create, address, limits } = start::read(&app, &account, &service, &form)?;
-    super::rate_limits::take(&app, &account, &service, &limits).await?;
+    let taken = super::rate_limits::take(&app, &account, &service, &limits).await?;
     let person = (account.member.tenant, service.id, create.index.folded.first().copied());
-    let told = app.told.lately(&person);
+    let told = app.told.of(&person);
     create.dialect =
         create.dialect.map(|dialect| countersign_core::command::DialectStart { answered: told, ..dialect });
     let channel = create.channel.unwrap_or(Channel::Sms);
-    let answer = submit(&app, &account, create, address).await?;
+    let answer = match submit(&app, &account, create, address).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            taken.give_back(&app);
+            return Err(error);
+        }
+    };
     let snapshot = match answer {
         Answer::Done(snapshot) | Answer::Approved(snapshot, _) => snapshot,
         Answer::Refused(refusal, snapshot) => {
@@ -53,6 +59,7 @@ pub(crate) async fn create(
     };
     let deliveries = deliveries(&app, &snapshot).await?;
     let body = view::verification(&app, &account, &service, &snapshot, &deliveries, true).await?;
+    app.named.note((account.member.key(), snapshot.verification.id), ());
     app.told.note(person, (snapshot.verification.id, snapshot.verification.sends));
     Ok(answer::json(StatusCode::CREATED, &body))
 }

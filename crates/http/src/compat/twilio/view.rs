@@ -2,6 +2,7 @@
 
 use countersign_core::command::Snapshot;
 use countersign_core::delivery::Delivery;
+use countersign_core::ids::VerificationId;
 use countersign_core::recipient::{LineType, Recipient};
 use countersign_core::tenancy::Scope;
 use countersign_core::time::Timestamp;
@@ -17,8 +18,7 @@ use crate::verifications::{note_reveal, view::open_private};
 
 /// RFC 3339 in UTC without fractions: with them, twilio-python hands out a text instead of an instant.
 pub(crate) fn instant(at: Timestamp) -> String {
-    let seconds = jiff::Timestamp::from_second(at.seconds()).unwrap_or(jiff::Timestamp::MAX);
-    seconds.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    jiff::Timestamp::from_second(at.seconds()).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// The channel's name here.
@@ -64,16 +64,18 @@ fn attempts<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> Vec<Value
     deliveries.into_iter().map(attempt).collect()
 }
 
-/// The recipient as the caller may see it: one that it named itself, or all with `recipients:read`, which is noted
-/// before the caller sees it; else masked.
+/// The recipient as the caller may see it: one that it named in this request, or all with `recipients:read`, which is
+/// noted before the caller sees it unless the same pair named it when it started this verification lately; else masked.
 async fn recipient(
     app: &App,
     account: &Account,
+    id: VerificationId,
     private: &Private,
     named: bool,
 ) -> Result<String, TwilioError> {
-    let clear =
-        named || (account.member.may(Scope::RecipientsRead) && note_reveal(app, &account.member).await?);
+    let member = &account.member;
+    let known = || member.may(Scope::RecipientsRead) && app.named.of(&(member.key(), id)).is_some();
+    let clear = named || known() || note_reveal(app, member).await?;
     Ok(if clear { private.to.clone() } else { private.masked.clone() })
 }
 
@@ -110,7 +112,7 @@ async fn common(
         "sid": Sid("VE", *row.id.as_bytes()),
         "service_sid": service.sid(),
         "account_sid": account.sid(),
-        "to": recipient(app, account, &private, named).await?,
+        "to": recipient(app, account, row.id, &private, named).await?,
         "channel": channel_name(row.channel),
         "status": status_name(row.status),
         "valid": row.status == Status::Approved,
