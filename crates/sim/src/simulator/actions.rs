@@ -22,7 +22,7 @@ const BACK: [u64; 4] = [1, 60, 600, 90_000];
 
 impl World {
     pub(super) fn step(&mut self) -> Result<(), String> {
-        match self.random.below(100) {
+        match self.random.below(125) {
             0..20 => self.create(),
             20..70 => self.check(),
             70..75 => self.resend(),
@@ -31,6 +31,7 @@ impl World {
             80..82 => self.report(),
             82..84 => self.check_as_stranger(),
             84..88 => self.ask_again(),
+            100..125 => self.use_factor(),
             88..96 => {
                 let seconds = *self.random.pick(&FORWARD);
                 self.trace.push(format!("clock +{seconds} s"));
