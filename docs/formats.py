@@ -255,6 +255,10 @@ def vectors():
     out["journal project created"] = {"bytes": project, "leaf": leaf(project)}
     setting = entry([2], None, [17, 0, PROJECT], None, None)
     out["journal setting written"] = {"bytes": setting, "leaf": leaf(setting)}
+    receipt = entry([1], None, [19, "gateway", 3, "unavailable", "off"])
+    out["journal receipt"] = {"bytes": receipt, "leaf": leaf(receipt)}
+    stepped = entry([1], None, [20, 1, 0, 1, ["caller"], [[2, 1]]])
+    out["journal stepped"] = {"bytes": stepped, "leaf": leaf(stepped)}
     out["leaf"] = {"empty": leaf(b""), "00": leaf(b"\x00")}
 
     out["id"] = {"bytes": verification, "text": "vrf_" + base32_number(verification)}

@@ -12,6 +12,7 @@ use crate::ids::{ChallengeId, DeliveryId, FactorId, RecipientId, SubjectId, Veri
 use crate::journal::Entry;
 use crate::keys::{Digest, Keys};
 use crate::ledger::RecipientRow;
+use crate::receipt::{EarlyReceipt, MessageKey, SentMessage};
 use crate::refusal::Refusal;
 use crate::store::Unavailable;
 use crate::subject::{Aim, SubjectCommand, SubjectEffects, SubjectLedger, SubjectRow};
@@ -68,6 +69,10 @@ pub struct Changes {
     pub journal: Vec<Entry>,
     /// Outcomes of idempotent requests.
     pub once: Vec<(Digest, Recorded)>,
+    /// What providers' ids of messages lead to.
+    pub messages: BTreeMap<MessageKey, SentMessage>,
+    /// Receipts that wait for their message; `None` strikes one out.
+    pub early: BTreeMap<MessageKey, Option<EarlyReceipt>>,
     /// Deliveries to hand over after the commit.
     pub jobs: Vec<Job>,
 }
@@ -95,6 +100,7 @@ impl Changes {
             && self.deliveries.is_empty()
             && self.subjects.rows.is_empty()
             && self.subjects.challenges.is_empty()
+            && self.early.is_empty()
     }
 }
 
@@ -175,6 +181,7 @@ fn ledger_of(request: &Request, loaded: &Loaded) -> Option<RecipientId> {
         Root::Verification(id) => loaded.verifications.get(&id).copied(),
         Root::Delivery(id) => loaded.deliveries.get(&id).copied(),
         Root::Subject(_) => None,
+        Root::Nothing => None,
     }
 }
 
@@ -221,6 +228,8 @@ fn keep(request: &Request, answer: &Answer, loaded: &mut Loaded, changes: &mut C
 
 /// Applies effects to the loaded rows, for the commands that follow, and to what is written.
 fn merge(request: &Request, effects: Effects, loaded: &mut Loaded, changes: &mut Changes) {
+    changes.messages.extend(effects.messages);
+    changes.early.extend(effects.early);
     let id = effects
         .recipient
         .as_ref()

@@ -7,18 +7,21 @@ use std::time::Duration;
 
 pub use answer::{Answer, ProofGrant, Recorded, Snapshot};
 
-use crate::delivery::{Attempt, Delivery, DeliveryState};
+use crate::delivery::Delivery;
+pub use crate::delivery::Sent;
 use crate::ids::{ChallengeId, DeliveryId, RecipientId, RequestId, VerificationId};
 use crate::journal::{Actor, Entry};
 use crate::keys::{CodeFormat, Digest, Keys, WrappedKey, sha256};
 use crate::ledger::RecipientRow;
 use crate::policy::{Policy, Profile};
+use crate::receipt::{EarlyReceipt, MessageKey, SentMessage, Told};
 use crate::recipient::Recipient;
 use crate::routing::Routes;
 use crate::subject::{Act, Aim, SubjectCommand};
 use crate::tenant::Tenant;
 use crate::time::{Entropy, Timestamp};
 use crate::verification::{Channel, Lane, Origin, Private, Purpose, Report, Transaction, Verification};
+use crate::workflow::Step;
 
 /// All a decision may depend on, beside the rows and the clock.
 #[derive(Debug, Clone)]
@@ -100,6 +103,10 @@ pub enum Command {
     Sent(Sent),
     /// Something about a subject, its factors or its challenges.
     Subject(Box<SubjectCommand>),
+    /// Note what the network says of a message.
+    Receipt(Box<Told>),
+    /// Take the next step of the workflow, if this delivery makes it due.
+    Step(DeliveryId),
 }
 
 /// How a verification should begin.
@@ -111,6 +118,8 @@ pub struct Create {
     pub index: RecipientIndex,
     /// Over which channel; `None` is `auto`.
     pub channel: Option<Channel>,
+    /// Over which channels one after the other, instead of `channel`. Empty is no workflow.
+    pub workflow: Vec<Step>,
     /// For what.
     pub purpose: Purpose,
     /// How the code should look.
@@ -178,19 +187,6 @@ impl std::fmt::Debug for Entered {
     }
 }
 
-/// What became of a delivery.
-#[derive(Debug, Clone)]
-pub struct Sent {
-    /// Which.
-    pub delivery: DeliveryId,
-    /// The tries since it was handed over, in order.
-    pub attempts: Vec<Attempt>,
-    /// Where it stands now.
-    pub state: DeliveryState,
-    /// When to try again, while it is queued.
-    pub retry_at: Option<Timestamp>,
-}
-
 /// What a decision stands on.
 #[derive(Debug, Clone)]
 pub enum Root<'a> {
@@ -202,6 +198,8 @@ pub enum Root<'a> {
     Delivery(DeliveryId),
     /// The ledger of a subject.
     Subject(&'a SubjectCommand),
+    /// Nothing: there is no such row.
+    Nothing,
 }
 
 /// Which of a ledger's verifications a decision must see, beside the one it names.
@@ -270,6 +268,8 @@ impl Request {
             | Command::Report(id, _) => Root::Verification(*id),
             Command::Sent(sent) => Root::Delivery(sent.delivery),
             Command::Subject(command) => Root::Subject(command),
+            Command::Step(id) => Root::Delivery(*id),
+            Command::Receipt(told) => told.of.map_or(Root::Nothing, Root::Delivery),
         }
     }
 
@@ -315,6 +315,10 @@ pub struct Effects {
     pub deliveries: Vec<Delivery>,
     /// One entry per change.
     pub journal: Vec<Entry>,
+    /// Messages that providers took and will tell more about.
+    pub messages: Vec<(MessageKey, SentMessage)>,
+    /// Receipts that wait for their message from now on; `None` strikes one out.
+    pub early: Vec<(MessageKey, Option<EarlyReceipt>)>,
 }
 
 impl Effects {

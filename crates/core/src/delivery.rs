@@ -1,5 +1,7 @@
 //! A delivery: one message on its way. Its lease, its attempts, its end.
 
+use std::time::Duration;
+
 use minicbor::{Decode, Encode};
 
 use crate::ids::{DeliveryId, RecipientId, VerificationId};
@@ -97,7 +99,8 @@ pub struct Delivery {
     /// When it came to that.
     #[n(7)]
     pub state_at: Timestamp,
-    /// When a worker may claim it: the end of the lease, or the time of the next try. `None` when it ended.
+    /// When a worker may claim it: the end of the lease, the time of the next try, or when the next step of the workflow
+    /// is due. `None` when there is nothing more to do.
     #[n(8)]
     pub due: Option<Timestamp>,
     /// From this instant of the engine's clock on it is never sent.
@@ -115,6 +118,9 @@ pub struct Delivery {
     /// How many tries there were, also those no longer listed.
     #[n(13)]
     pub tries: u32,
+    /// When the next step of the workflow is due because of it, by its tenant's clock. `None` when none is.
+    #[n(14)]
+    pub step_at: Option<Timestamp>,
 }
 
 impl Delivery {
@@ -122,6 +128,18 @@ impl Delivery {
     #[must_use]
     pub fn provider(&self) -> Option<&str> {
         self.attempts.last().map(|attempt| attempt.provider.as_str())
+    }
+
+    /// The try a provider took it at.
+    #[must_use]
+    pub fn taken(&self) -> Option<&Attempt> {
+        self.attempts.last().filter(|attempt| attempt.error.is_none())
+    }
+
+    /// How far its tenant's clock was ahead of the engine's when it was made. A test clock never goes back.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Duration {
+        self.created_at.since(self.id.created_at())
     }
 
     /// Notes a try; the first ones and the latest are kept.
@@ -132,4 +150,19 @@ impl Delivery {
         self.attempts.push(attempt);
         self.tries = self.tries.saturating_add(1);
     }
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// The tries since it was handed over, in order.
+    pub attempts: Vec<Attempt>,
+    /// Where it stands now.
+    pub state: DeliveryState,
+    /// When to try again, while it is queued.
+    pub retry_at: Option<Timestamp>,
+    /// Whether the provider that took it gives receipts: then its id of the message leads to the delivery.
+    pub receipts: bool,
 }

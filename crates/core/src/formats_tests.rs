@@ -6,7 +6,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::command::RecipientIndex;
-use crate::delivery::Fault;
+use crate::delivery::{DeliveryState, Fault};
 use crate::ids::{EntryId, KeyId, ProjectId, RecipientId, RequestId, VerificationId};
 use crate::journal::{Actor, Entry, Event, leaf};
 use crate::keys::{
@@ -22,6 +22,7 @@ use crate::time::Timestamp;
 use crate::verification::{
     Binding, Block, Channel, Lane, Private, Purpose, Report, Status, Transaction, code_sealed_for, sealed_for,
 };
+use crate::workflow::{SkipReason, Skipped, StepReason};
 
 const PAGE: &str = include_str!("../../../docs/formats.md");
 const ROOT: RootId = RootId(7);
@@ -287,6 +288,21 @@ fn journal_entries_and_their_leaves() {
     assert_entry("journal approved", &entry(Event::Approved));
     let by_us = Entry { actor: Actor::System, request: None, ..entry(Event::Ended(Status::Expired)) };
     assert_entry("journal expired", &by_us);
+    let receipt = Event::Receipt {
+        provider: "gateway".to_owned(),
+        state: DeliveryState::Failed,
+        class: Some("unavailable".to_owned()),
+        detail: Some("off".to_owned()),
+    };
+    assert_entry("journal receipt", &Entry { event: receipt, ..by_us.clone() });
+    let stepped = Event::Stepped {
+        why: StepReason::Undelivered,
+        from: Channel::Sms,
+        channel: Channel::Voice,
+        route: vec!["caller".to_owned()],
+        skipped: vec![Skipped { channel: Channel::Whatsapp, why: SkipReason::NoRoute }],
+    };
+    assert_entry("journal stepped", &Entry { event: stepped, ..by_us });
     let of_a_project = Entry {
         actor: Actor::Operator,
         request: None,
@@ -316,6 +332,9 @@ fn numbers_of_names() {
     assert_numbers(Block::ALL, Block::as_str);
     assert_numbers(Report::ALL, Report::as_str);
     assert_numbers(Fault::ALL, Fault::as_str);
+    assert_numbers(DeliveryState::ALL, DeliveryState::as_str);
+    assert_numbers(StepReason::ALL, StepReason::as_str);
+    assert_numbers(SkipReason::ALL, SkipReason::as_str);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::delivery::Fault;
+use crate::delivery::{DeliveryState, Fault};
 use crate::ids::{
     ChallengeId, DeliveryId, EntryId, FactorId, KeyId, RecipientId, RequestId, SubjectId, VerificationId,
 };
@@ -12,6 +12,7 @@ use crate::subject::SubjectEvent;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::verification::{Block, Channel, Lane, Purpose, Report, Status};
+use crate::workflow::{SkipReason, Skipped, StepReason};
 
 /// Who caused a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -134,6 +135,51 @@ pub enum Event {
     /// After a restore the store began a new epoch: whatever could have been used since the backup counts as used.
     #[n(31)]
     Fenced,
+    /// The network reported on a message, and that changed where its delivery stands.
+    #[n(19)]
+    Receipt {
+        /// Who gave the receipt.
+        #[n(0)]
+        provider: String,
+        /// Where the delivery stands now.
+        #[n(1)]
+        state: DeliveryState,
+        /// The class of a failure.
+        #[n(2)]
+        class: Option<String>,
+        /// One line about a failure.
+        #[n(3)]
+        detail: Option<String>,
+    },
+    /// The workflow went on.
+    #[n(20)]
+    Stepped {
+        /// Why.
+        #[n(0)]
+        why: StepReason,
+        /// From which channel.
+        #[n(1)]
+        from: Channel,
+        /// To which.
+        #[n(2)]
+        channel: Channel,
+        /// The providers the route names, in order.
+        #[n(3)]
+        route: Vec<String>,
+        /// What was passed over on the way.
+        #[n(4)]
+        skipped: Vec<Skipped>,
+    },
+    /// The workflow should have gone on and could not; nothing follows by itself any more.
+    #[n(21)]
+    Halted {
+        /// Why it should have.
+        #[n(0)]
+        why: StepReason,
+        /// Why it could not.
+        #[n(1)]
+        because: SkipReason,
+    },
 }
 
 impl Event {
@@ -164,6 +210,10 @@ impl Event {
             Self::SettingRemoved(..) => "setting.removed",
             Self::Subject(event) => event.name(),
             Self::Fenced => "store.fenced",
+            Self::Receipt { state: DeliveryState::Delivered, .. } => "delivery.delivered",
+            Self::Receipt { .. } => "delivery.undelivered",
+            Self::Stepped { .. } => "workflow.stepped",
+            Self::Halted { .. } => "workflow.halted",
         }
     }
 }

@@ -37,3 +37,4 @@ pub mod tenant;
 mod throttle;
 pub mod time;
 pub mod verification;
+pub mod workflow;

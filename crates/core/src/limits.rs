@@ -76,3 +76,18 @@ pub const DEVICE_CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 pub const REDEEM_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// How long an approved challenge may stand for removing a factor.
 pub const REMOVAL_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Steps of a workflow.
+pub const MAX_STEPS: usize = 5;
+/// Shortest wait of a step: sooner nobody has read a message and typed the code.
+pub const MIN_STEP_WAIT: Duration = Duration::from_secs(5);
+/// How long a message that no provider takes is tried again before the next step, when its step says no time.
+pub const STEP_PATIENCE: Duration = Duration::from_secs(30);
+/// Steps that one verification may take because a network reported a message as not delivered. Whoever earns from messages
+/// could report every one so.
+pub const MAX_RECEIPT_STEPS: u8 = 2;
+/// How long a receipt waits for its message. The answer of a provider that took it is awaited no longer than [`LEASE`].
+pub const EARLY_RECEIPT_KEPT: Duration = Duration::from_secs(2 * 60);
+/// Receipts that may wait for their messages.
+pub const MAX_EARLY_RECEIPTS: usize = 10_000;
+/// How long a provider's id of a message leads to its delivery. Later, ids may come again.
+pub const MESSAGE_KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);

@@ -24,6 +24,14 @@ named!(
     }
 );
 
+named!(
+    /// What the fraud guard wants before the caller trusts a success.
+    Risk {
+        /// A challenge that a machine does not pass.
+        0 Challenge = "challenge",
+    }
+);
+
 /// The rules' numbers for one project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {

@@ -14,7 +14,7 @@ pub enum Scenario {
     CountryNotAllowed,
     /// `…0004`: on a block list.
     BlockedByList,
-    /// `…0006`: delivered.
+    /// `…0006`: delivered, and the network says so.
     Delivered,
     /// `…0009`: cannot receive text messages; voice can.
     NoSms,
@@ -24,6 +24,8 @@ pub enum Scenario {
     Late,
     /// `…0012`: the first provider fails, the second delivers.
     FailsOver,
+    /// `…0013`: the fraud guard asks for a challenge.
+    Challenged,
     /// `…0014`: ends at once with too many tries.
     MaxAttemptsAtOnce,
     /// `…0015`: expires at once.
@@ -42,11 +44,19 @@ pub mod providers {
     pub const FAILS: &str = "test_fails";
     /// Takes the message, then reports that it did not arrive.
     pub const UNDELIVERED: &str = "test_undelivered";
+    /// Delivers, then reports that it arrived.
+    pub const DELIVERS: &str = "test_delivers";
+}
+
+/// Whether what this provider takes stands in the test outbox.
+#[must_use]
+pub fn reaches_outbox(provider: &str) -> bool {
+    [TEST_OUTBOX, providers::DELIVERS].contains(&provider)
 }
 
 impl Scenario {
     /// All of them with the last four digits of their number.
-    pub const ALL: [(u16, Self); 12] = [
+    pub const ALL: [(u16, Self); 13] = [
         (1, Self::RecipientInvalid),
         (2, Self::NoRoute),
         (3, Self::CountryNotAllowed),
@@ -56,6 +66,7 @@ impl Scenario {
         (10, Self::NeverDelivered),
         (11, Self::Late),
         (12, Self::FailsOver),
+        (13, Self::Challenged),
         (14, Self::MaxAttemptsAtOnce),
         (15, Self::ExpiresAtOnce),
         (16, Self::Undelivered),
@@ -72,6 +83,7 @@ impl Scenario {
     #[must_use]
     pub fn providers(self) -> Vec<String> {
         let names: &[&str] = match self {
+            Self::Delivered => &[providers::DELIVERS],
             Self::NeverDelivered => &[providers::LOSES],
             Self::Late => &[providers::LATE],
             Self::FailsOver => &[providers::FAILS, TEST_OUTBOX],

@@ -8,9 +8,10 @@ use crate::batch::Outcome;
 use crate::challenge::Challenge;
 use crate::command::{Job, Request, Snapshot};
 use crate::delivery::Delivery;
-use crate::ids::{ChallengeId, FactorId, ProjectId, SubjectId, VerificationId};
+use crate::ids::{ChallengeId, DeliveryId, FactorId, ProjectId, SubjectId, VerificationId};
 use crate::journal::{Actor, Entry};
 use crate::keys::Digest;
+use crate::receipt::{About, MessageKey, Receipt};
 use crate::setting::{Setting, SettingKind};
 use crate::subject::{Aim, SubjectRow};
 use crate::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
@@ -198,8 +199,13 @@ pub trait Store: Send + Sync + 'static {
     ) -> Pending<'_, ChallengePage>;
     /// Whose a factor is. A device knows its factor and no key.
     fn tenant_of_factor(&self, id: FactorId) -> Pending<'_, Option<Tenant>>;
-    /// Claims at most `most` deliveries that are due, for this node, for the length of a lease.
+    /// Claims at most `most` deliveries that are due, for this node, for the length of a lease: those to send, and those that
+    /// make the next step of a workflow due.
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>>;
+    /// The delivery a receipt of this provider is about, on whichever node it was sent; `None` while nobody knows the message.
+    fn addressee(&self, provider: String, about: About) -> Pending<'_, Option<(Tenant, DeliveryId)>>;
+    /// Receipts that waited for their message and can be carried out now, at most `most`.
+    fn early_receipts(&self, most: usize) -> Pending<'_, EarlyReceipts>;
     /// Pending verifications with ids after `after` whose time ran out, at most `most`; with the cursor to go on from.
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue>;
     /// Removes at most `most` rows of each table that retention no longer keeps; how many went.
@@ -224,6 +230,28 @@ pub struct Numbered {
     pub number: u64,
     /// What it says.
     pub entry: Entry,
+}
+
+/// Receipts that came before their message was known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EarlyReceipts {
+    /// Those whose message is known now, or that name a delivery.
+    pub known: Vec<KnownReceipt>,
+    /// How many wait, these among them.
+    pub waiting: usize,
+}
+
+/// A receipt that waited, and the delivery it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownReceipt {
+    /// Who gave it, and for which message.
+    pub key: MessageKey,
+    /// What it says.
+    pub receipt: Receipt,
+    /// Whose delivery it is about.
+    pub tenant: Tenant,
+    /// Which.
+    pub delivery: DeliveryId,
 }
 
 /// Verifications to expire.

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::{EntryId, KeyId, ProjectId, RequestId};
 use crate::journal::{Actor, Entry, Event};
-use crate::policy::Profile;
+use crate::policy::{Policy, Profile};
 use crate::setting::{self, Put, Setting, SettingKey};
 use crate::tenant::{Mode, Tenant};
 use crate::time::Timestamp;
@@ -44,6 +44,17 @@ pub struct Project {
     /// When the test outbox was emptied.
     #[n(9)]
     pub outbox_cleared_at: Option<Timestamp>,
+}
+
+impl Project {
+    /// Its numbers: those of its profile, with the countries it names.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let countries = self.countries.iter();
+        let countries =
+            countries.filter_map(|country| <[u8; 2]>::try_from(country.as_bytes()).ok()).collect();
+        Policy { countries, ..Policy::of(self.profile) }
+    }
 }
 
 /// A change of projects or keys.

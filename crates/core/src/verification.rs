@@ -9,9 +9,10 @@ use crate::keys::{Code, CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor,
 use crate::ledger::data_key_place;
 use crate::limits;
 pub use crate::origin::{Dialect, Origin};
-use crate::recipient::{Country, RecipientKind};
+use crate::recipient::{Country, LineType, Recipient, RecipientKind};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
+use crate::workflow::Workflow;
 
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $n:literal $variant:ident = $text:literal),+ $(,)? }) => {
@@ -79,6 +80,12 @@ impl Channel {
             (Self::Email, RecipientKind::Phone) | (_, RecipientKind::Email) => false,
             (Self::Sms | Self::Voice | Self::Whatsapp, RecipientKind::Phone) => true,
         }
+    }
+
+    /// Whether it can reach this recipient: nobody reads a text message on what is certainly a landline.
+    #[must_use]
+    pub fn suits(self, to: &Recipient) -> bool {
+        self.reaches(to.kind()) && (self != Self::Sms || to.line_type() != Some(LineType::FixedLine))
     }
 }
 
@@ -243,6 +250,12 @@ pub struct Verification {
     /// state does. `None` is the rule: the code is derived.
     #[n(24)]
     pub supplied_code: Option<SuppliedCode>,
+    /// How it goes on by itself when a message does not help. `None` is the rule.
+    #[n(25)]
+    pub workflow: Option<Workflow>,
+    /// What the fraud guard wants. `None` is the rule.
+    #[n(26)]
+    pub risk: Option<crate::policy::Risk>,
 }
 
 /// The sealed bytes of a supplied code.

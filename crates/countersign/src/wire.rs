@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use countersign_core::receipt::NoReceipts;
 use countersign_core::recipient::Recipient;
 use countersign_delivery::provider::Provider;
+use countersign_delivery::receipts::ReceiptSink;
 use countersign_delivery::worker::{self, WorkerOptions};
 use countersign_http::Services;
 use tokio::sync::{Notify, watch};
@@ -28,12 +30,18 @@ use crate::problem::Outcome;
 pub(crate) use copy::copy;
 pub(crate) use engine::{Opened, fence, migrate, open, open_with};
 
+/// Where receipts go, whichever door they come through.
+pub(crate) fn receipts(opened: &Opened) -> Arc<ReceiptSink> {
+    Arc::new(ReceiptSink::new(Arc::clone(&opened.store), Arc::new(SystemEntropy)))
+}
+
 /// What the HTTP edge works with.
 pub(crate) fn services(
     config: &Config,
     opened: &Opened,
     public_url: String,
     arrivals: Arc<Notify>,
+    receipts: Arc<ReceiptSink>,
 ) -> Services {
     Services {
         store: Arc::clone(&opened.store),
@@ -41,8 +49,11 @@ pub(crate) fn services(
         clock: Arc::clone(&opened.clock),
         entropy: Arc::new(SystemEntropy),
         routes: Arc::new(config.routing()),
+        workflow: config.delivery.workflow().into(),
         messages: Arc::new(crate::messages::Texts),
         arrivals,
+        reader: Arc::new(NoReceipts),
+        receipts,
         issuer: public_url,
         public_url: config.server.public_url.clone(),
         quota: config.server.quota(),
@@ -70,14 +81,15 @@ where
     let url = listen::url(config, &listener)?;
 
     let arrivals = Arc::new(Notify::new());
-    let services = services(config, &opened, url.clone(), Arc::clone(&arrivals));
+    let receipts = receipts(&opened);
+    let services = services(config, &opened, url.clone(), Arc::clone(&arrivals), Arc::clone(&receipts));
     let draining = Arc::clone(&services.draining);
     let doors = countersign_http::doors(services);
     // First what may fail: a server that cannot start takes no request.
     let control = listen::Control::start(config.control_socket(), doors.control)?;
     let mut api = listen::Api::start(listener, tls, doors.public);
     let (stop, stopped) = watch::channel(false);
-    let options = worker_options(&opened, providers, arrivals);
+    let options = worker_options(config, &opened, providers, arrivals, receipts);
     let ticks = ticks::start(&opened, config.retention.keep(), &stopped);
     let Opened { store, jobs, alone, .. } = opened;
     let worker = tokio::spawn(worker::work(options, jobs, stopped));
@@ -131,9 +143,11 @@ fn warm_up() {
 }
 
 fn worker_options(
+    config: &Config,
     opened: &Opened,
     providers: BTreeMap<String, Arc<dyn Provider>>,
     arrivals: Arc<Notify>,
+    receipts: Arc<ReceiptSink>,
 ) -> WorkerOptions {
     WorkerOptions {
         store: Arc::clone(&opened.store),
@@ -142,5 +156,7 @@ fn worker_options(
         entropy: Arc::new(SystemEntropy),
         providers,
         arrivals,
+        routes: Arc::new(config.routing()),
+        receipts,
     }
 }

@@ -13,6 +13,7 @@ use countersign_core::ids::ProjectId;
 use countersign_core::journal::Actor;
 use countersign_core::keys::Keys;
 use countersign_core::policy::{Policy, Profile};
+use countersign_core::receipt::{About, Fate, Receipt};
 use countersign_core::routing::{Routes, TEST_OUTBOX};
 use countersign_core::scenario::providers as scenario;
 use countersign_core::store::Store;
@@ -23,7 +24,9 @@ use countersign_core::verification::{Channel, Private, Status, Verification};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::messages::RenderedMessage;
-use crate::provider::{Outgoing, Provider, ProviderError};
+use crate::provider::{ErrorClass, Outgoing, Provider, ProviderError};
+use crate::receipts::ReceiptSink;
+use crate::steps;
 use crate::text;
 
 /// Jobs that are worked on at once; a hanging provider holds only its own share.
@@ -53,6 +56,10 @@ pub struct WorkerOptions {
     pub providers: BTreeMap<String, Arc<dyn Provider>>,
     /// Told whenever a message reached the test outbox.
     pub arrivals: Arc<Notify>,
+    /// The node's routing table, for the next steps of workflows.
+    pub routes: Arc<Routes>,
+    /// Where receipts go.
+    pub receipts: Arc<ReceiptSink>,
 }
 
 /// The end of the queue that the store's hand-over writes to. Never blocks; a job that finds no room is claimed later.
@@ -98,7 +105,10 @@ pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut sto
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let worker = Arc::clone(&worker);
             tokio::spawn(async move {
-                worker.deliver(job).await;
+                match job.delivery.state {
+                    DeliveryState::Queued => worker.deliver(job).await,
+                    _ => worker.step(&job).await,
+                }
                 drop(slot);
             });
         }
@@ -120,17 +130,21 @@ struct Round {
     attempts: Vec<Attempt>,
     state: DeliveryState,
     retry_at: Option<Timestamp>,
-    report: Option<DeliveryState>,
+    /// Whether the provider that took it gives receipts.
+    receipts: bool,
+    /// What the network says of it at once; only in scenarios.
+    report: Option<Fate>,
 }
 
 impl Round {
     fn ended(attempts: Vec<Attempt>, state: DeliveryState) -> Self {
-        Self { attempts, state, retry_at: None, report: None }
+        Self { attempts, state, retry_at: None, receipts: false, report: None }
     }
 }
 
 impl Worker {
     async fn claim(&self) -> Vec<Job> {
+        self.options.receipts.settle().await;
         match self.options.store.claim(CLAIM_MOST).await {
             Ok(jobs) => jobs,
             Err(error) => {
@@ -138,6 +152,12 @@ impl Worker {
                 Vec::new()
             }
         }
+    }
+
+    /// What this delivery came to makes the next step of its workflow due.
+    async fn step(&self, job: &Job) {
+        let project = self.project(job.delivery.tenant.project, self.options.clock.now()).await;
+        steps::take(&self.options, project.as_deref(), job).await;
     }
 
     async fn deliver(&self, job: Job) {
@@ -153,10 +173,11 @@ impl Worker {
                 "delivery attempt"
             );
         }
-        let report = round.report;
+        let report = round.report.clone().zip(round.attempts.last().map(|last| last.provider.clone()));
         self.record(&job, round).await;
-        if let Some(state) = report {
-            self.record(&job, Round::ended(Vec::new(), state)).await;
+        if let Some((fate, provider)) = report {
+            let receipt = Receipt { about: About::Delivery(job.delivery.id), fate };
+            self.options.receipts.take(&provider, receipt).await;
         }
         if job.delivery.tenant.mode == Mode::Test && state == DeliveryState::Sent {
             self.options.arrivals.notify_waiters();
@@ -195,7 +216,9 @@ impl Worker {
             let taken = attempt.error.is_none();
             attempts.push(attempt);
             if taken {
-                return Some(Round::ended(attempts, DeliveryState::Sent));
+                let receipts =
+                    self.options.providers.get(provider).is_some_and(|provider| provider.gives_receipts());
+                return Some(Round { receipts, ..Round::ended(attempts, DeliveryState::Sent) });
             }
         }
         Some(self.refused(job, attempts))
@@ -209,7 +232,8 @@ impl Worker {
         let retry_at =
             self.options.clock.now().plus(back_off(job.delivery.tries, u16::from_be_bytes(random)));
         if helps && retry_at < job.delivery.expires_at {
-            return Round { attempts, state: DeliveryState::Queued, retry_at: Some(retry_at), report: None };
+            let state = DeliveryState::Queued;
+            return Round { retry_at: Some(retry_at), ..Round::ended(attempts, state) };
         }
         Round::ended(attempts, DeliveryState::Failed)
     }
@@ -240,18 +264,21 @@ impl Worker {
             error: None,
             message_id: None,
         };
+        let reported = |provider: &str, report| {
+            let sent = Round::ended(vec![taken(provider)], DeliveryState::Sent);
+            Ok(Round { receipts: true, report, ..sent })
+        };
         let due = job.delivery.id.created_at().plus(LATE);
         match name {
-            scenario::LATE if now < due => Ok(Round {
-                attempts: Vec::new(),
-                state: DeliveryState::Queued,
-                retry_at: Some(due),
-                report: None,
-            }),
-            scenario::UNDELIVERED => Ok(Round {
-                report: Some(DeliveryState::Failed),
-                ..Round::ended(vec![taken(name)], DeliveryState::Sent)
-            }),
+            scenario::LATE if now < due => {
+                Ok(Round { retry_at: Some(due), ..Round::ended(Vec::new(), DeliveryState::Queued) })
+            }
+            scenario::LOSES => reported(name, None),
+            scenario::DELIVERS => reported(name, Some(Fate::Delivered)),
+            scenario::UNDELIVERED => {
+                let class = ErrorClass::RecipientRejected.as_str().to_owned();
+                reported(name, Some(Fate::Failed { class, detail: "the scenario says so".to_owned() }))
+            }
             scenario::FAILS => {
                 Err(failure(now, name, Fault::Provider, true, "unavailable", "the scenario says so"))
             }
@@ -314,6 +341,7 @@ impl Worker {
             attempts: round.attempts,
             state: round.state,
             retry_at: round.retry_at,
+            receipts: round.receipts,
         };
         let request = Request {
             tenant: job.delivery.tenant,

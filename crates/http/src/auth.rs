@@ -11,7 +11,7 @@ use countersign_core::ids::ProjectId;
 use countersign_core::keys::sha256;
 use countersign_core::policy::Policy;
 use countersign_core::store::KeyRecord;
-use countersign_core::tenancy::{KeySecret, Project};
+use countersign_core::tenancy::KeySecret;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -35,7 +35,7 @@ pub(crate) struct Opened {
 
 impl Opened {
     fn new(record: KeyRecord) -> Arc<Self> {
-        let policy = policy_of(&record.project);
+        let policy = record.project.policy();
         Arc::new(Self { dialect_policy: Arc::new(policy.in_dialect()), policy: Arc::new(policy), record })
     }
 }
@@ -175,13 +175,6 @@ pub(crate) async fn open_account(
     let opened = Opened::new(record);
     app.key_cache.keep(&name, &opened, read, changes);
     Ok(opened)
-}
-
-/// The numbers of a project: its profile's, with the countries it names.
-pub(crate) fn policy_of(project: &Project) -> Policy {
-    let countries = project.countries.iter();
-    let countries = countries.filter_map(|country| <[u8; 2]>::try_from(country.as_bytes()).ok()).collect();
-    Policy { countries, ..Policy::of(project.profile) }
 }
 
 fn admit(app: &App, opened: &Opened, client: Option<IpAddr>) -> Result<(), Problem> {

@@ -20,6 +20,14 @@ impl Fields {
         }
     }
 
+    /// The fields of an item of a list, which stands at `at`.
+    pub(crate) fn of_item(at: &str, item: Value, known: &[&str]) -> Result<Self, Problem> {
+        match item {
+            Value::Object(members) => Self::new(at.to_owned(), members, Some(known)),
+            _ => Err(invalid(at, "must be an object")),
+        }
+    }
+
     fn new(path: String, members: Vec<(String, Value)>, known: Option<&[&str]>) -> Result<Self, Problem> {
         let fields = Self { path, members };
         for (nth, (name, _)) in fields.members.iter().enumerate() {

@@ -30,6 +30,7 @@ mod problem;
 mod projects;
 mod proof;
 mod quota;
+mod receipts;
 mod store_clock;
 mod subjects;
 mod test_mode;
@@ -44,11 +45,13 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post, put as put_method};
 use countersign_core::keys::{Code, Keys};
 use countersign_core::quota::Quota;
+use countersign_core::receipt::{ReceiptReader, ReceiptTaker};
 use countersign_core::routing::Routes;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::time::{Clock, EntropySource};
 use countersign_core::verification::{Channel, Private, Verification};
+use countersign_core::workflow::Step;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use app::App;
@@ -68,6 +71,12 @@ pub struct Services {
     pub entropy: Arc<dyn EntropySource>,
     /// The routing table.
     pub routes: Arc<Routes>,
+    /// The steps of `auto`; empty where the first route that matches decides.
+    pub workflow: Arc<[Step]>,
+    /// Reads what comes to the receipts' door.
+    pub reader: Arc<dyn ReceiptReader>,
+    /// Takes the receipts that were read.
+    pub receipts: Arc<dyn ReceiptTaker>,
     /// Writes the messages the test outbox shows.
     pub messages: Arc<dyn Messages>,
     /// `iss` of proofs: the base URL of this server. Test proofs have `/test` behind it.
@@ -206,9 +215,9 @@ pub fn doors(services: Services) -> Doors {
         (store_clock::SHOW, get(store_clock::show)),
         (store_clock::ACCEPT, post(store_clock::accept)),
     ]);
-    let dialects = compat::twilio::mounted();
+    let others = compat::twilio::mounted().merge(receipts::mounted());
     Doors {
-        public: assemble(table(), dialects, app.clone(), false),
+        public: assemble(table(), others, app.clone(), false),
         control: assemble(control, Router::new(), app, true),
     }
 }
@@ -223,9 +232,9 @@ pub fn control_router(services: Services) -> Router {
     doors(services).control
 }
 
-/// Routes and layers. A layer wraps those above it, so the last one sees a request first.
-fn assemble(calls: Vec<Endpoint>, dialects: Router<App>, app: App, owner: bool) -> Router {
-    let mut router = dialects;
+/// Routes and layers; `others` are calls that are not in the OpenAPI document. A layer wraps those above it, so the last one sees a request first.
+fn assemble(calls: Vec<Endpoint>, others: Router<App>, app: App, owner: bool) -> Router {
+    let mut router = others;
     for (operation, handler) in calls {
         router = router.route(operation.path, handler);
     }

@@ -8,14 +8,15 @@ use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Answer, Job, RecipientIndex};
-use countersign_core::ids::{ChallengeId, FactorId, KeyId, ProjectId, SubjectId, VerificationId};
+use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, KeyId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Root, RootId, RootState, sha256};
 use countersign_core::policy::Profile;
+use countersign_core::receipt::{About, Fate, NotAReceipt, Posted, Receipt};
 use countersign_core::refusal::Refusal;
 use countersign_core::store::{
-    ChallengePage, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
-    Shown, SubjectPage, SubjectShown, Unavailable,
+    ChallengePage, EarlyReceipts, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending,
+    Retention, Shown, SubjectPage, SubjectShown, Unavailable,
 };
 use countersign_core::subject::Aim;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, KeyKind, KeySecret, Scope};
@@ -46,6 +47,39 @@ impl Messages for Fixed {
     }
     fn texts(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+}
+
+/// Knows the gateway `sms` with the token `t`; what it posts is the message's name, or says what is wrong with it.
+impl ReceiptReader for Fixed {
+    fn read(&self, provider: &str, token: &str, posted: &Posted<'_>) -> Result<Vec<Receipt>, NotAReceipt> {
+        let said = if posted.body.is_empty() {
+            posted.url.strip_prefix("http://localhost/receipts/sms/t?id=").unwrap_or_default().as_bytes()
+        } else {
+            posted.body
+        };
+        match (provider, token, said) {
+            ("sms", "t", _) if posted.headers.get("x-signature").map(String::as_str) != Some("a, b") => {
+                Err(NotAReceipt::Forged)
+            }
+            ("sms", "t", b"") => Err(NotAReceipt::Malformed),
+            ("sms", "t", message) => {
+                let about = About::Message(String::from_utf8_lossy(message).into_owned());
+                Ok(vec![Receipt { about, fate: Fate::Delivered }])
+            }
+            _ => Err(NotAReceipt::Unknown),
+        }
+    }
+}
+
+/// The store gives no answer for the message `down`.
+impl ReceiptTaker for Fixed {
+    fn take<'a>(
+        &'a self,
+        _: &'a str,
+        receipt: Receipt,
+    ) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        Box::pin(async move { receipt.about != About::Message("down".to_owned()) })
     }
 }
 
@@ -156,6 +190,12 @@ impl Store for Reached {
     fn claim(&self, _: usize) -> Pending<'_, Vec<Job>> {
         ready(Vec::new())
     }
+    fn addressee(&self, _: String, _: About) -> Pending<'_, Option<(Tenant, DeliveryId)>> {
+        ready(None)
+    }
+    fn early_receipts(&self, _: usize) -> Pending<'_, EarlyReceipts> {
+        ready(EarlyReceipts::default())
+    }
     fn overdue(&self, _: VerificationId, _: usize) -> Pending<'_, Overdue> {
         ready(Overdue::default())
     }
@@ -187,6 +227,9 @@ fn services() -> Services {
         clock: Arc::new(Fixed),
         entropy: Arc::new(Fixed),
         routes: Arc::new(Routes::default()),
+        workflow: Arc::default(),
+        reader: Arc::new(Fixed),
+        receipts: Arc::new(Fixed),
         messages: Arc::new(Fixed),
         issuer: "http://localhost".into(),
         public_url: None,
@@ -388,4 +431,37 @@ async fn the_clock_is_accepted_over_the_owners_socket_alone() {
     let nothing = control.oneshot(accept()).await.unwrap();
     assert_eq!(problem(nothing).await, (409, "state_conflict".into(), None));
     assert_eq!(problem(public.oneshot(accept()).await.unwrap()).await.1, "endpoint_not_found");
+}
+
+async fn posted_receipt(method: Method, below: &str, body: impl Into<Body>, signed: bool) -> StatusCode {
+    let mut request = Request::builder().method(method).uri(format!("/receipts/{below}"));
+    if signed {
+        request = request.header("X-Signature", "a").header("x-signature", "b");
+    }
+    let response = router(services()).oneshot(request.body(body.into()).unwrap()).await.unwrap();
+    response.status()
+}
+
+#[tokio::test]
+async fn the_receipts_door_says_no_more_than_a_status() {
+    let post =
+        |below: &'static str, body: &'static str, signed| posted_receipt(Method::POST, below, body, signed);
+    assert_eq!(post("sms/t", "m1", true).await, StatusCode::OK);
+    assert_eq!(posted_receipt(Method::GET, "sms/t?id=m1", Body::empty(), true).await, StatusCode::OK);
+    for (below, why) in [("sms/wrong", "a wrong token"), ("fax/t", "an unknown provider")] {
+        assert_eq!(post(below, "m1", true).await, StatusCode::NOT_FOUND, "{why}");
+    }
+    assert_eq!(post("sms/%ff", "m1", true).await, StatusCode::NOT_FOUND);
+    assert_eq!(post("sms/t", "m1", false).await, StatusCode::FORBIDDEN);
+    assert_eq!(post("sms/t", "", true).await, StatusCode::BAD_REQUEST);
+    assert_eq!(post("sms/t", "down", true).await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn the_body_of_a_receipt_is_bounded() {
+    for (bytes, status) in
+        [(limits::MAX_BODY, StatusCode::OK), (limits::MAX_BODY + 1, StatusCode::PAYLOAD_TOO_LARGE)]
+    {
+        assert_eq!(posted_receipt(Method::POST, "sms/t", vec![b'x'; bytes], true).await, status);
+    }
 }

@@ -9,4 +9,4 @@ pub mod subjects;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
-pub use requests::{Requests, test_keys, test_ring};
+pub use requests::{GATEWAY, Requests, test_keys, test_ring};

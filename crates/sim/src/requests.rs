@@ -6,11 +6,12 @@ use std::time::Duration;
 use countersign_core::command::{
     Check, Command, Create, Entered, Once, RecipientIndex, Request, Sent, Target,
 };
-use countersign_core::delivery::DeliveryState;
+use countersign_core::delivery::{Attempt, DeliveryState};
 use countersign_core::ids::{DeliveryId, ProjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root, RootId, RootState, sha256};
 use countersign_core::policy::{Policy, Profile};
+use countersign_core::receipt::{About, Fate, Receipt, Told};
 use countersign_core::recipient::Recipient;
 use countersign_core::routing::{Route, Routes};
 use countersign_core::tenancy::{AdminChange, AdminRequest, Project};
@@ -38,6 +39,9 @@ pub fn test_keys() -> Arc<Keys> {
 pub fn recipient(text: &str) -> Recipient {
     Recipient::parse(text).expect("a valid recipient")
 }
+
+/// The provider of [`Requests::taken`] and [`Requests::receipt`].
+pub const GATEWAY: &str = "gateway";
 
 /// Makes requests of one tenant.
 pub struct Requests {
@@ -138,6 +142,7 @@ impl Requests {
             lane: Lane::Open,
             private: Private::default(),
             dry_run: false,
+            workflow: Vec::new(),
             dialect: None,
         }
     }
@@ -191,7 +196,33 @@ impl Requests {
     /// What became of a delivery, without tries to tell of.
     #[must_use]
     pub fn sent(&self, delivery: DeliveryId, state: DeliveryState) -> Request {
-        self.of(Command::Sent(Sent { delivery, attempts: Vec::new(), state, retry_at: None }))
+        self.of(Command::Sent(Sent {
+            delivery,
+            attempts: Vec::new(),
+            state,
+            retry_at: None,
+            receipts: false,
+        }))
+    }
+
+    /// A provider that gives receipts took a message under this name.
+    #[must_use]
+    pub fn taken(&self, delivery: DeliveryId, message: &str) -> Request {
+        let attempts = vec![Attempt {
+            at: Timestamp::default(),
+            provider: GATEWAY.to_owned(),
+            error: None,
+            message_id: Some(message.to_owned()),
+        }];
+        let state = DeliveryState::Sent;
+        self.of(Command::Sent(Sent { delivery, attempts, state, retry_at: None, receipts: true }))
+    }
+
+    /// A receipt of that provider about `of`; `None` while nobody knows the message.
+    #[must_use]
+    pub fn receipt(&self, message: &str, fate: Fate, of: Option<DeliveryId>) -> Request {
+        let receipt = Receipt { about: About::Message(message.to_owned()), fate };
+        self.of(Command::Receipt(Box::new(Told { provider: GATEWAY.to_owned(), receipt, of, kept: false })))
     }
 
     /// The code of a verification, as its message would carry it.

@@ -3,7 +3,7 @@
 use countersign_core::batch::Loaded;
 use countersign_core::challenge::Challenge;
 use countersign_core::command::{Command, Needs, Recorded, Request, Root};
-use countersign_core::delivery::Delivery;
+use countersign_core::delivery::{Delivery, DeliveryState};
 use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, RecipientId, SubjectId, VerificationId};
 use countersign_core::keys::Digest;
 use countersign_core::ledger::RecipientRow;
@@ -39,6 +39,14 @@ pub(crate) trait Rows {
     fn subject_of_factor(&mut self, tenant: &Tenant, id: FactorId) -> Result<Option<SubjectId>, Self::Error>;
     fn subject(&mut self, tenant: &Tenant, id: SubjectId) -> Result<Option<SubjectRow>, Self::Error>;
     fn challenge(&mut self, tenant: &Tenant, id: ChallengeId) -> Result<Option<Challenge>, Self::Error>;
+}
+
+/// Whether a worker may claim a delivery at `now`, which is `seen` by its tenant's clock. What is to be sent waits for the
+/// engine's clock, for so do leases; a step of a workflow waits for the tenant's, which a test moves.
+pub(crate) fn is_due(delivery: &Delivery, now: Timestamp, seen: Timestamp) -> bool {
+    let waits_for_step = seen > now && delivery.state != DeliveryState::Queued;
+    let step = waits_for_step && delivery.step_at.is_some_and(|at| at <= seen);
+    delivery.due.is_some_and(|due| due <= now || step)
 }
 
 /// Loads what `batch` needs, each row once.
@@ -85,6 +93,7 @@ impl<R: Rows> Loading<'_, R> {
                 let with_deliveries = !matches!(request.command, Command::Expire(_) | Command::Report(..));
                 self.verification(tenant, id, with_deliveries)?;
             }
+            Root::Nothing => {}
             Root::Delivery(id) => {
                 if let Some(verification) = self.rows.carried_by(tenant, id)? {
                     self.verification(tenant, verification, true)?;

@@ -3,6 +3,8 @@
 mod rows;
 mod subjects;
 
+mod receipts;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,10 +19,11 @@ use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::{Digest, Keys};
 use countersign_core::ledger::RecipientRow;
 use countersign_core::limits;
+use countersign_core::receipt::About;
 use countersign_core::setting::{Setting, SettingKey, SettingKind};
 use countersign_core::store::{
-    ChallengePage, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
-    Shown, Store, SubjectPage, SubjectShown, Unavailable,
+    ChallengePage, EarlyReceipts, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending,
+    Retention, Shown, Store, SubjectPage, SubjectShown, Unavailable,
 };
 use countersign_core::subject::Aim;
 use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Found, Project};
@@ -29,7 +32,8 @@ use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
 use countersign_core::verification::{Status, Verification};
 
 use crate::HandOver;
-use crate::load::load;
+use crate::load::{is_due, load};
+use receipts::Receipts;
 use subjects::Subjects;
 
 #[derive(Default)]
@@ -44,6 +48,7 @@ struct Tables {
     deliveries: BTreeMap<(Tenant, DeliveryId), Delivery>,
     journal: Vec<Entry>,
     once: BTreeMap<Digest, Recorded>,
+    receipts: Receipts,
     settings: BTreeMap<SettingKey, Setting>,
     subjects: Subjects,
 }
@@ -115,6 +120,7 @@ impl Tables {
         self.subjects.apply(changes.subjects);
         self.journal.extend(changes.journal);
         self.once.extend(changes.once);
+        self.receipts.apply(changes.messages, changes.early);
         changes.jobs
     }
 
@@ -125,12 +131,8 @@ impl Tables {
     }
 
     fn claim(&mut self, most: usize, now: Timestamp) -> Vec<Job> {
-        let mut due: Vec<_> = self
-            .deliveries
-            .values()
-            .filter(|delivery| delivery.due.is_some_and(|due| due <= now))
-            .cloned()
-            .collect();
+        let is_due = |row: &&Delivery| is_due(row, now, self.now_of(&row.tenant, now));
+        let mut due: Vec<_> = self.deliveries.values().filter(is_due).cloned().collect();
         due.sort_by_key(|delivery| delivery.due);
         due.truncate(most);
         let mut jobs = Vec::new();
@@ -213,7 +215,8 @@ impl Tables {
         let bound = now.minus(keep.verifications);
         self.verifications.retain(|(_, id), _| goes(id.created_at() < bound, &mut verifications));
         self.deliveries.retain(|(_, id), _| goes(id.created_at() < bound, &mut deliveries));
-        gone + self.subjects.retire(bound, now.minus(keep.journal), most)
+        gone += self.subjects.retire(bound, now.minus(keep.journal), most);
+        gone + self.receipts.retire(most, now)
     }
 
     /// The present as the tenant sees it.
@@ -351,6 +354,14 @@ impl Store for MemoryStore {
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {
         self.with(|tables, now| tables.claim(most, now))
+    }
+
+    fn addressee(&self, provider: String, about: About) -> Pending<'_, Option<(Tenant, DeliveryId)>> {
+        self.with(move |tables, _| tables.receipts.addressee(provider, &about, tables.deliveries.keys()))
+    }
+
+    fn early_receipts(&self, most: usize) -> Pending<'_, EarlyReceipts> {
+        self.with(move |tables, _| tables.receipts.early(most))
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {

@@ -183,6 +183,6 @@ fn changed(turn: &Turn<'_>, event: Event, verification: Verification, row: Recip
         journal: vec![turn.entry(0, event, Some(&verification))],
         verifications: vec![verification],
         recipient: Some(row),
-        deliveries: Vec::new(),
+        ..Effects::default()
     }
 }

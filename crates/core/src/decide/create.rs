@@ -1,5 +1,6 @@
 //! Create: always a new verification; an open one of the same purpose and subject or session gives way.
 
+use super::ways::{Ways, ways};
 use super::{Turn, again};
 use crate::command::{Answer, Create, Effects, Entered};
 use crate::delivery::{Delivery, DeliveryState};
@@ -8,6 +9,7 @@ use crate::journal::Event;
 use crate::keys::{normalise, seal};
 use crate::ledger::{Held, Recent, RecipientRow, Send, data_key_place};
 use crate::limits;
+use crate::policy::Risk;
 use crate::refusal::Refusal;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
@@ -17,8 +19,8 @@ use crate::verification::{
 
 pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     let scenario = Scenario::of(&create.to);
-    let channel = match channel(turn, create, scenario) {
-        Ok(channel) => channel,
+    let Ways { channel, workflow } = match ways(turn, create, scenario) {
+        Ok(ways) => ways,
         Err(refusal) => return (Effects::default(), Answer::Refused(refusal, None)),
     };
     let known = turn.ledger.recipient.clone();
@@ -34,6 +36,7 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     let Some(mut verification) = new_verification(turn, create, channel, &row) else {
         return (Effects::default(), Answer::Refused(Refusal::RootUnknown, None));
     };
+    verification.workflow = workflow;
     if let Some(block) = blocked(turn, create, scenario) {
         return keep_blocked(turn, verification, &row, block, create.dry_run);
     }
@@ -53,29 +56,6 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     apply_scenario(turn, scenario, &mut verification);
     let delivery = deliver(turn, &mut verification, &mut row, channel, route);
     finish(turn, effects, verification, row, delivery, create.dry_run)
-}
-
-/// The channel of the first send, or why none serves.
-fn channel(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>) -> Result<Channel, Refusal> {
-    let mode = turn.request.tenant.mode;
-    match (scenario, mode) {
-        (Some(Scenario::RecipientInvalid), _) | (Some(_), Mode::Live) => {
-            return Err(Refusal::RecipientInvalid);
-        }
-        (Some(Scenario::NoRoute), _) => return Err(Refusal::NoRoute),
-        _ => {}
-    }
-    let available = turn.request.routes.channels(mode, create.to.kind(), create.to.country());
-    let channel = match create.channel {
-        Some(channel) if !channel.reaches(create.to.kind()) => return Err(Refusal::CannotReceive),
-        Some(Channel::Sms) | None if scenario == Some(Scenario::NoSms) => return Err(Refusal::CannotReceive),
-        Some(Channel::Own) => Channel::Own,
-        Some(channel) if available.contains(&channel) => channel,
-        Some(_) => return Err(Refusal::NoRoute),
-        None => *available.first().ok_or(Refusal::NoRoute)?,
-    };
-    let allowed = turn.request.policy.allows_channel(channel, create.purpose);
-    if allowed { Ok(channel) } else { Err(Refusal::ChannelNotAllowed) }
 }
 
 /// Limits and pauses that refuse a start. Nothing is kept of it.
@@ -133,6 +113,7 @@ fn new_verification(
         None => None,
     };
     let mut available = turn.request.routes.channels(tenant.mode, create.to.kind(), country);
+    available.retain(|channel| channel.suits(&create.to));
     if channel == Channel::Own {
         available.clear();
     }
@@ -162,6 +143,8 @@ fn new_verification(
         channels_available: available,
         origin: create.dialect.as_ref().map(|start| start.origin),
         supplied_code,
+        workflow: None,
+        risk: None,
     })
 }
 
@@ -229,7 +212,7 @@ fn keep_blocked(
         journal: vec![turn.entry(0, Event::Blocked(block), Some(&verification))],
         recipient: turn.ledger.recipient.is_none().then(|| row.clone()),
         verifications: vec![verification],
-        deliveries: Vec::new(),
+        ..Effects::default()
     };
     (effects, answer)
 }
@@ -288,6 +271,7 @@ fn apply_scenario(turn: &Turn<'_>, scenario: Option<Scenario>, verification: &mu
             verification.checks_used = verification.checks_allowed;
             verification.end(Status::MaxAttempts, turn.now);
         }
+        Some(Scenario::Challenged) => verification.risk = Some(Risk::Challenge),
         Some(Scenario::ExpiresAtOnce) => verification.expires_at = turn.now,
         Some(Scenario::NoSms) => verification.channels_available.retain(|channel| *channel != Channel::Sms),
         _ => {}
@@ -324,8 +308,12 @@ pub(super) fn reserve_send(
     verification.channel = channel;
     let send = Send { at: turn.now, verification: verification.id, lane: verification.lane };
     row.note_send(send, &turn.request.policy);
+    let id = DeliveryId::new(turn.committed_at, turn.request.entropy.ids[2]);
+    if let Some(workflow) = &mut verification.workflow {
+        workflow.delivery = Some(id);
+    }
     Delivery {
-        id: DeliveryId::new(turn.committed_at, turn.request.entropy.ids[2]),
+        id,
         tenant: verification.tenant,
         verification: verification.id,
         recipient: row.id,
@@ -339,6 +327,7 @@ pub(super) fn reserve_send(
         providers,
         created_at: turn.now,
         tries: 0,
+        step_at: None,
     }
 }
 

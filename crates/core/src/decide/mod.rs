@@ -3,11 +3,14 @@
 mod again;
 mod check;
 mod create;
+mod receipt;
 mod resend;
 mod sent;
+mod step;
 mod subject;
 #[cfg(test)]
 pub(crate) mod tests;
+mod ways;
 
 pub use subject::decide_subject;
 
@@ -51,6 +54,8 @@ pub fn decide(request: &Request, ledger: &Ledger, now: Timestamp, keys: &Keys) -
         Command::Sent(sent) => sent::sent(&turn, sent),
         // It stands on the ledger of a subject, and goes to [`decide_subject`].
         Command::Subject(_) => not_found(),
+        Command::Receipt(told) => receipt::receipt(&turn, told),
+        Command::Step(id) => step::step(&turn, *id),
     }
 }
 
@@ -65,7 +70,13 @@ struct Turn<'a> {
     keys: &'a Keys,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    /// The same by the clock of a delivery's tenant, which whoever asks about it may not know: a test clock that was ahead
+    /// when it was made still is.
+    fn by_clock_of(&self, delivery: &Delivery) -> Turn<'a> {
+        Turn { now: self.now.max(self.committed_at.plus(delivery.clock_ahead())), ..*self }
+    }
+
     /// The named verification with the ledger row, if it is this tenant's.
     fn find(&self, id: VerificationId) -> Option<(Verification, RecipientRow)> {
         let verification = self.ledger.verifications.get(&id)?;

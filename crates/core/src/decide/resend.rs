@@ -40,6 +40,9 @@ pub(super) fn send(
         Ok(way) => way,
         Err(refusal) => return turn.refuse(refusal, &verification, &row),
     };
+    if let Some(workflow) = &mut verification.workflow {
+        workflow.move_to(channel);
+    }
     let delivery = reserve_send(turn, &mut verification, &mut row, channel, route.clone());
     let snapshot = turn.snapshot_with(&verification, &row, Some(delivery.clone()));
     let effects = Effects {
@@ -47,6 +50,7 @@ pub(super) fn send(
         verifications: vec![verification],
         deliveries: vec![delivery],
         recipient: Some(row),
+        ..Effects::default()
     };
     (effects, Answer::Done(Box::new(snapshot)))
 }
@@ -59,34 +63,72 @@ fn way(
     wished: Option<Channel>,
 ) -> Result<(Channel, Vec<String>), Refusal> {
     let policy = &turn.request.policy;
-    let channel = wished.unwrap_or(verification.channel);
-    if !verification.channels_available.contains(&channel) {
-        return Err(Refusal::CannotReceive);
-    }
-    if !policy.allows_channel(channel, verification.purpose) {
-        return Err(Refusal::ChannelNotAllowed);
-    }
+    let channel = wished.or_else(|| next_step(turn, verification, row)).unwrap_or(verification.channel);
+    usable(turn, verification, channel)?;
     if turn.request.limits_apply {
         let spaced =
             verification.last_send_at.map(|last| last.plus(policy.spacing_after(verification.sends)));
         if let Some(at) = spaced.filter(|at| turn.now < *at) {
             return Err(Refusal::ResendTooSoon(at));
         }
-        if let Some(at) = row.send_allowed_at(policy, verification.lane, turn.now) {
-            return Err(Refusal::RecipientRateLimited(at));
-        }
     }
+    capped(turn, verification, row)?;
+    Ok((channel, providers(turn, verification, row, channel)?))
+}
+
+/// The channel of the next step that can be taken, which a wish for another message means in a workflow.
+fn next_step(turn: &Turn<'_>, verification: &Verification, row: &RecipientRow) -> Option<Channel> {
+    let mut left = verification.workflow.as_ref()?.left().map(|(_, step)| step.channel);
+    left.find(|channel| {
+        usable(turn, verification, *channel).is_ok() && providers(turn, verification, row, *channel).is_ok()
+    })
+}
+
+/// Whether a channel may be used for this verification at all.
+pub(super) fn usable(turn: &Turn<'_>, verification: &Verification, channel: Channel) -> Result<(), Refusal> {
+    if !verification.channels_available.contains(&channel) {
+        return Err(Refusal::CannotReceive);
+    }
+    let allowed = turn.request.policy.allows_channel(channel, verification.purpose);
+    if allowed { Ok(()) } else { Err(Refusal::ChannelNotAllowed) }
+}
+
+/// Whether the recipient may get another message now, spacing aside.
+pub(super) fn capped(
+    turn: &Turn<'_>,
+    verification: &Verification,
+    row: &RecipientRow,
+) -> Result<(), Refusal> {
+    let allowed_at = row.send_allowed_at(&turn.request.policy, verification.lane, turn.now);
+    match allowed_at.filter(|_| turn.request.limits_apply) {
+        Some(at) => Err(Refusal::RecipientRateLimited(at)),
+        None => Ok(()),
+    }
+}
+
+/// The providers that may carry the next message, in order.
+pub(super) fn providers(
+    turn: &Turn<'_>,
+    verification: &Verification,
+    row: &RecipientRow,
+    channel: Channel,
+) -> Result<Vec<String>, Refusal> {
     let mode = verification.tenant.mode;
+    // In a workflow the first step plays the scenario, so that the others can be seen to help.
+    let plays = verification.workflow.as_ref().is_none_or(|workflow| {
+        workflow.at == 0 && workflow.current().is_some_and(|first| first.channel == channel)
+    });
     if mode == Mode::Test
+        && plays
         && let Some(scenario) = scenario(turn, verification, row)
     {
-        return Ok((channel, scenario.providers()));
+        return Ok(scenario.providers());
     }
     let providers = turn.request.routes.providers(mode, channel, verification.country());
     if providers.is_empty() {
         return Err(Refusal::NoRoute);
     }
-    Ok((channel, providers.into_iter().map(str::to_owned).collect()))
+    Ok(providers.into_iter().map(str::to_owned).collect())
 }
 
 /// The scenario a test verification plays, by its sealed number.

@@ -24,6 +24,7 @@ mod ring;
 mod send;
 mod serve;
 mod store;
+mod timeline;
 mod twilio_pair;
 
 use std::process::ExitCode;
@@ -72,6 +73,8 @@ enum Command {
     Challenge(challenge::Args),
     /// Be the device that approves: enrol it, see what is asked, sign the answer.
     Device(device::Args),
+    /// Show what happened to a verification: routes, messages, receipts, steps, checks.
+    Timeline(timeline::Args),
     /// Read the messages that test keys sent.
     Inbox(inbox::Args),
     /// Make, list and revoke API keys.
@@ -129,6 +132,7 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Factors(args) => factors::run(&args, output).await,
         Command::Challenge(args) => challenge::run(&args, output).await,
         Command::Device(args) => device::run(&args, output).await,
+        Command::Timeline(args) => timeline::run(&args, output).await,
         Command::Inbox(args) => inbox::run(&args, output).await,
         Command::Keys(args) => keys::run(&args, output).await,
         Command::Projects(args) => projects::run(&args, output).await,

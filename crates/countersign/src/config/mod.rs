@@ -1,5 +1,6 @@
 //! The configuration: one file per section, each with its defaults, its checks and its documentation.
 
+mod delivery;
 mod error;
 mod keys;
 mod log;
@@ -49,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// `[retention]`
     pub(crate) retention: Retention,
+    /// `[delivery]`
+    pub(crate) delivery: delivery::Delivery,
     /// `[providers.<name>]`
     #[serde(skip_serializing_if = "toml::Table::is_empty")]
     pub(crate) providers: toml::Table,
@@ -171,6 +174,7 @@ impl Config {
         self.store.validate()?;
         self.log.validate()?;
         self.retention.validate()?;
+        self.delivery.validate()?;
         providers::validate(&self.providers)?;
         routes::validate(&self.routes, &self.providers)
     }

@@ -160,6 +160,7 @@ fn create(
     Create {
         index: RecipientIndex::of(&app.services.keys, &member.tenant, &to),
         channel: Some(channel),
+        workflow: Vec::new(),
         purpose: challenge.purpose,
         format: member.policy().code,
         lifetime: member.policy().default_lifetime(challenge.purpose).min(left),

@@ -16,7 +16,6 @@ use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Entropy, Timestamp};
 
 use crate::app::App;
-use crate::auth::policy_of;
 use crate::body::Payload;
 use crate::caller::clock_ahead;
 use crate::error_code::ErrorCode;
@@ -71,7 +70,7 @@ impl Device {
             tenant: self.tenant,
             actor: Actor::Device(self.factor),
             request_id: Some(self.context.request_id),
-            policy: Arc::new(policy_of(&self.project)),
+            policy: Arc::new(self.project.policy()),
             routes: Arc::clone(&app.services.routes),
             limits_apply: self.tenant.mode == Mode::Live,
             clock_ahead: clock_ahead(self.tenant.mode, &self.project),

@@ -83,6 +83,33 @@ fn channel() -> Value {
     words(&["auto", "sms", "voice", "whatsapp", "email", "self"])
 }
 
+/// The steps of a workflow, as a start names them.
+fn workflow() -> Value {
+    let seconds = |about: &str| json!({ "type": "integer", "minimum": 5, "description": about });
+    let step = object(
+        &["channel"],
+        json!({
+            "channel": words(&["sms", "voice", "whatsapp", "email"]),
+            "wait": seconds("Seconds after which, without an approved check, the next step follows"),
+            "receipt_within": seconds("Seconds in which the network must say that it arrived, where receipts come"),
+        }),
+    );
+    json!({ "type": "array", "minItems": 1, "maxItems": 5, "items": step })
+}
+
+/// A workflow as answers show it.
+fn workflow_state() -> Value {
+    let step = answer(&json!({
+        "channel": text(), "wait": optional("integer"), "receipt_within": optional("integer"),
+    }));
+    json!({ "type": ["object", "null"], "properties": {
+        "steps": { "type": "array", "items": step },
+        "step": { "type": "integer", "description": "The step of the latest message, from 0" },
+        "next_step_at": optional_instant(),
+        "skipped": { "type": "array", "items": answer(&json!({ "channel": text(), "reason": text() })) },
+    }})
+}
+
 pub(super) fn purpose() -> Value {
     words(&["authentication", "address_validation", "recovery", "transaction"])
 }
@@ -140,7 +167,7 @@ fn check_create() -> Value {
 fn verification_create() -> Value {
     let fields = json!({
         "to": { "type": "string", "description": "A phone number in international form, or an email address" },
-        "channel": channel(),
+        "channel": { "oneOf": [channel(), workflow()] },
         "purpose": purpose(),
         "subject": { "type": "string", "maxLength": 255 },
         "session": { "type": "string", "maxLength": 255 },
@@ -168,6 +195,7 @@ fn verification() -> Value {
             "value": { "type": ["string", "null"], "description": "In the clear, with the scope `recipients:read`" },
         })),
         "purpose": text(), "channel": text(), "channels_available": texts(),
+        "workflow": workflow_state(),
         "delivery": { "type": ["object", "null"], "properties": {
             "state": text(), "provider": optional("string"), "at": instant(),
         }},
@@ -297,7 +325,7 @@ fn verification_example(pending: bool) -> Value {
         "id": "vrf_01m83n1fqkeat9ryjx42vfks43", "object": "verification", "livemode": false,
         "status": if pending { "pending" } else { "approved" }, "reason": null,
         "to": { "type": "phone", "masked": "+48••••••17", "country": "PL", "value": null },
-        "purpose": "authentication", "channel": "sms", "channels_available": ["sms", "voice"],
+        "purpose": "authentication", "channel": "sms", "channels_available": ["sms", "voice"], "workflow": null,
         "delivery": { "state": "queued", "provider": null, "at": "2026-01-31T12:00:00.000Z" },
         "attempts_remaining": if pending { 5 } else { 4 }, "sends_remaining": if pending { 4 } else { 0 },
         "next_resend_at": if pending { json!("2026-01-31T12:00:30.000Z") } else { Value::Null },

@@ -38,6 +38,8 @@ fn snapshot(mode: Mode) -> Snapshot {
             channels_available: Vec::new(),
             origin: None,
             supplied_code: None,
+            workflow: None,
+            risk: None,
         },
         delivery: None,
         sends_remaining: 0,

@@ -9,7 +9,7 @@ use axum::response::Response;
 use countersign_core::command::RecipientIndex;
 use countersign_core::delivery::DeliveryState;
 use countersign_core::ids::{DeliveryId, VerificationId};
-use countersign_core::routing::TEST_OUTBOX;
+use countersign_core::scenario::reaches_outbox;
 use countersign_core::store::OutboxItem;
 use countersign_core::tenancy::{AdminChange, Project, Scope};
 use countersign_core::time::Timestamp;
@@ -113,7 +113,7 @@ async fn read(app: &App, member: &Member, to: Option<RecipientIndex>) -> Result<
 
 fn arrived(item: &OutboxItem) -> bool {
     let sent = matches!(item.delivery.state, DeliveryState::Sent | DeliveryState::Delivered);
-    sent && item.delivery.provider() == Some(TEST_OUTBOX)
+    sent && item.delivery.provider().is_some_and(reaches_outbox)
 }
 
 /// The message as it would have been sent; `None` when its person, or a code

@@ -10,11 +10,12 @@ use countersign_core::command::{Command, Create, RecipientIndex};
 use countersign_core::keys::{Alphabet, CodeFormat};
 use countersign_core::limits as rules;
 use countersign_core::policy::Policy;
-use countersign_core::recipient::Recipient;
+use countersign_core::recipient::{Recipient, RecipientKind};
 use countersign_core::tenancy::{KeyKind, Scope};
 use countersign_core::verification::{Channel, Lane, Private, Purpose, Transaction};
+use countersign_core::workflow::Step;
 
-use super::{channel, purpose, recipient, submit, transaction};
+use super::{one_channel, purpose, recipient, submit, transaction, workflow};
 use crate::answer::REPLAYED;
 use crate::app::App;
 use crate::body::Payload;
@@ -24,6 +25,7 @@ use crate::fields::{Fields, invalid, missing};
 use crate::limits;
 use crate::openapi::{Method, Operation};
 use crate::problem::Problem;
+use crate::value::Value;
 
 pub(crate) const DOC: Operation = Operation {
     method: Method::Post,
@@ -32,7 +34,8 @@ pub(crate) const DOC: Operation = Operation {
     tag: "Verifications",
     summary: "Begin a verification",
     description: "Derives a code and sends it. Only `to` is required. An open verification of the same recipient and \
-                  purpose, and the same subject or session, is superseded.",
+                  purpose, and the same subject or session, is superseded. `channel` is one channel, `auto`, or a list: \
+                  then the next one follows when the message failed, or when no receipt or no check came in time.",
     scope: Some("verifications:write"),
     parameters: &[],
     body: Some(("VerificationCreate", r#"{"to":"+48600100217"}"#)),
@@ -103,14 +106,18 @@ fn replayed(answered: &Result<Response, Problem>) -> bool {
 /// The command a body stands for, and the person's address when it was given.
 fn read(app: &App, member: &Member, fields: &mut Fields) -> Result<(Create, Option<IpAddr>), Problem> {
     let to = recipient(&fields.required_text("to", limits::MAX_TO)?)?;
-    let channel = channel(fields)?;
+    let purpose = purpose(fields)?.unwrap_or(Purpose::Authentication);
+    let lifetime = lifetime(member.policy(), purpose, &to, fields)?;
+    let (channel, mut workflow) = channels(fields, lifetime, to.kind())?;
+    if channel.is_none() && workflow.is_empty() {
+        workflow = workflow::by_default(app, member, purpose, &to);
+    }
     if channel == Some(Channel::Own) {
         member.needs(Scope::CodesReveal)?;
     }
     if fields.take("template").is_some() {
         return Err(invalid("template", "must be null: templates are not available in this version"));
     }
-    let purpose = purpose(fields)?.unwrap_or(Purpose::Authentication);
     let context = context(member, fields)?;
     let private = Private {
         subject: fields.line("subject", rules::MAX_SUBJECT)?,
@@ -126,9 +133,10 @@ fn read(app: &App, member: &Member, fields: &mut Fields) -> Result<(Create, Opti
     let create = Create {
         index: RecipientIndex::of(&app.services.keys, &member.tenant, &to),
         channel,
+        workflow,
         purpose,
         format: format(member.policy(), fields)?,
-        lifetime: lifetime(member.policy(), purpose, &to, fields)?,
+        lifetime,
         lane: if context.trusted { Lane::Known } else { Lane::Open },
         private,
         dry_run: fields.boolean("dry_run")?.unwrap_or(false),
@@ -136,6 +144,20 @@ fn read(app: &App, member: &Member, fields: &mut Fields) -> Result<(Create, Opti
         to,
     };
     Ok((create, context.ip))
+}
+
+/// `channel`: one, or the steps of a workflow.
+fn channels(
+    fields: &mut Fields,
+    lifetime: Duration,
+    kind: RecipientKind,
+) -> Result<(Option<Channel>, Vec<Step>), Problem> {
+    let at = fields.at("channel");
+    match fields.take("channel") {
+        None => Ok((None, Vec::new())),
+        Some(Value::Array(items)) => Ok((None, workflow::read(&at, items, lifetime, kind)?)),
+        Some(value) => Ok((one_channel(at, value)?, Vec::new())),
+    }
 }
 
 /// A transaction goes with the purpose `transaction`, and only with it.
@@ -214,7 +236,6 @@ fn metadata(fields: &mut Fields) -> Result<Vec<(String, String)>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Value;
     use countersign_core::policy::Profile;
 
     fn fields(json: &str) -> Fields {
@@ -272,12 +293,16 @@ mod tests {
     }
 
     #[test]
-    fn a_workflow_is_refused_by_name() {
-        let refused = channel(&mut fields(r#"{"channel":[{"channel":"sms"}]}"#)).unwrap_err();
-        assert_eq!(refused.param.as_deref(), Some("channel"));
-        assert!(refused.detail.contains("not available in this version"));
-        assert_eq!(channel(&mut fields(r#"{"channel":"auto"}"#)).unwrap(), None);
-        assert_eq!(channel(&mut fields(r#"{"channel":"self"}"#)).unwrap(), Some(Channel::Own));
+    fn a_channel_is_one_or_a_list_of_steps() {
+        let read = |json| channels(&mut fields(json), Duration::from_secs(600), RecipientKind::Phone);
+        let (channel, steps) =
+            read(r#"{"channel":[{"channel":"sms","wait":60},{"channel":"voice"}]}"#).unwrap();
+        assert_eq!((channel, steps.len()), (None, 2));
+        assert_eq!(read(r#"{"channel":"auto"}"#).unwrap(), (None, Vec::new()));
+        assert_eq!(read(r#"{"channel":"self"}"#).unwrap(), (Some(Channel::Own), Vec::new()));
+        for wrong in [r#"{"channel":"fax"}"#, r#"{"channel":{"channel":"sms"}}"#, r#"{"channel":7}"#] {
+            assert_eq!(read(wrong).unwrap_err().param.as_deref(), Some("channel"), "{wrong}");
+        }
     }
 
     #[test]

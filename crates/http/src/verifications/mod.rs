@@ -9,6 +9,7 @@ pub(crate) mod resend;
 pub(crate) mod show;
 pub(crate) mod timeline;
 pub(crate) mod view;
+mod workflow;
 
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -27,6 +28,7 @@ use crate::fields::{Fields, invalid, missing};
 use crate::limits;
 use crate::problem::Problem;
 use crate::subjects::note_recipient;
+use crate::value::Value;
 use view::{Extras, VerificationView, open_private};
 
 /// The names of a transaction's fields.
@@ -54,20 +56,21 @@ pub(crate) fn purpose(fields: &mut Fields) -> Result<Option<Purpose>, Problem> {
     fields.word("purpose", words, Purpose::named)
 }
 
-/// A `channel` field; `auto` is the same as none.
+/// A `channel` field that names one; `auto` is the same as none.
 fn channel(fields: &mut Fields) -> Result<Option<Channel>, Problem> {
-    if let Some(value) = fields.take("channel") {
-        let text = crate::fields::text(value).ok_or_else(|| {
-            invalid(fields.at("channel"), "must be one channel; workflows are not available in this version")
-        })?;
-        return match text.as_str() {
-            "auto" => Ok(None),
-            name => Channel::named(name).map(Some).ok_or_else(|| {
-                invalid(fields.at("channel"), "must be auto, sms, voice, whatsapp, email or self")
-            }),
-        };
+    let at = fields.at("channel");
+    fields.take("channel").map_or(Ok(None), |value| one_channel(at, value))
+}
+
+fn one_channel(at: String, value: Value) -> Result<Option<Channel>, Problem> {
+    let text = crate::fields::text(value);
+    match text.as_deref() {
+        Some("auto") => Ok(None),
+        name => name
+            .and_then(Channel::named)
+            .map(Some)
+            .ok_or_else(|| invalid(at, "must be auto, sms, voice, whatsapp, email or self")),
     }
-    Ok(None)
 }
 
 /// A `transaction` field.

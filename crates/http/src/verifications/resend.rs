@@ -22,7 +22,8 @@ pub(crate) const DOC: Operation = Operation {
     id: "resendVerification",
     tag: "Verifications",
     summary: "Send the code again",
-    description: "The same code (a new one under the profiles `nist` and `psd2`), over the same or another channel. \
+    description: "The same code (a new one under the profiles `nist` and `psd2`), over the same or another channel; in a \
+                  workflow, without a channel, over that of the next step. \
                   Neither lifetime nor tries are extended.",
     scope: Some("verifications:write"),
     parameters: &[],

@@ -27,7 +27,8 @@ pub(crate) const DOC: Operation = Operation {
     id: "getVerificationTimeline",
     tag: "Verifications",
     summary: "What happened to a verification",
-    description: "Ordered facts: the request, the route and why, what each provider answered, the checks, the end.",
+    description: "Ordered facts: the request, the route and why, what each provider answered and \
+                  the network reported, the steps of a workflow with their reasons, the checks, the end.",
     scope: Some("verifications:read"),
     parameters: &[],
     body: None,
@@ -58,6 +59,10 @@ pub(crate) async fn handle(
     let found = app.services.store.history(member.tenant, id(&verification)?).await?;
     let history = found.ok_or_else(|| Problem::plain(Code::ResourceNotFound))?;
     let mut facts: Vec<_> = history.entries.iter().map(of_entry).collect();
+    if let (Some(first), Some(workflow)) = (facts.first_mut(), &history.shown.verification.workflow) {
+        first.data["workflow"] = super::workflow::steps(workflow);
+        first.data["skipped"] = super::workflow::skipped(&workflow.skipped);
+    }
     for delivery in &history.shown.deliveries {
         facts.extend(delivery.attempts.iter().map(|attempt| of_attempt(delivery, attempt)));
     }
@@ -129,6 +134,14 @@ fn data(event: &Event) -> Value {
             json!({ "setting": kind.as_str(), "id": data_encoding::HEXLOWER.encode(id) })
         }
         Event::RootActivated(root) => json!({ "root": root.to_string() }),
+        Event::Receipt { provider, state, class, detail } => json!({
+            "provider": provider, "state": state.as_str(), "class": class, "detail": detail,
+        }),
+        Event::Stepped { why, from, channel, route, skipped } => json!({
+            "reason": why.as_str(), "from": from.as_str(), "channel": channel.as_str(), "route": route,
+            "skipped": super::workflow::skipped(skipped),
+        }),
+        Event::Halted { why, because } => json!({ "reason": why.as_str(), "because": because.as_str() }),
         Event::Approved
         | Event::Overridden
         | Event::ProjectCreated

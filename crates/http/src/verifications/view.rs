@@ -9,6 +9,7 @@ use countersign_core::verification::{Channel, Private, Status, Transaction, Veri
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
+use super::workflow::WorkflowView;
 use crate::answer::Text;
 use crate::app::App;
 
@@ -48,6 +49,7 @@ pub(crate) struct VerificationView {
     purpose: &'static str,
     channel: &'static str,
     channels_available: Vec<&'static str>,
+    workflow: Option<WorkflowView>,
     delivery: Option<DeliveryView>,
     attempts_remaining: u8,
     sends_remaining: u8,
@@ -120,15 +122,13 @@ impl VerificationView {
     /// The view of a snapshot with its opened part; `reveal` shows the recipient in the clear.
     pub(crate) fn new(snapshot: &Snapshot, private: &Private, reveal: bool, extras: Extras) -> Self {
         let row = &snapshot.verification;
-        let reasons: Vec<_> = match row.status {
-            Status::Blocked(block) => vec![block.as_str()],
-            _ => Vec::new(),
-        };
         let delivery = snapshot.delivery.as_ref().map(|delivery| DeliveryView {
             state: delivery.state.as_str(),
             provider: delivery.provider().map(str::to_owned),
             at: Text(delivery.state_at),
         });
+        let open = row.status == Status::Pending;
+        let next_step_at = snapshot.delivery.as_ref().and_then(|delivery| delivery.step_at).filter(|_| open);
         Self {
             id: Text(row.id),
             object: "verification",
@@ -139,6 +139,7 @@ impl VerificationView {
             purpose: row.purpose.as_str(),
             channel: row.channel.as_str(),
             channels_available: row.channels_available.iter().map(|channel| channel.as_str()).collect(),
+            workflow: row.workflow.as_ref().map(|workflow| WorkflowView::new(workflow, next_step_at)),
             delivery,
             attempts_remaining: row.attempts_remaining(),
             sends_remaining: snapshot.sends_remaining,
@@ -148,7 +149,7 @@ impl VerificationView {
             subject: private.subject.clone(),
             session: private.session.clone(),
             transaction: private.transaction.as_ref().map(TransactionView::from),
-            risk: RiskView { decision: if reasons.is_empty() { "allow" } else { "deny" }, reasons },
+            risk: risk(row),
             report: row.report.map(|report| report.as_str()),
             locale: private.locale.clone(),
             metadata: Metadata(private.metadata.clone()),
@@ -168,6 +169,15 @@ impl From<&Transaction> for TransactionView {
             // An amount that a dialect has only as a text stands here; the currency is `XXX` then.
             reference: transaction.written.clone().or_else(|| transaction.reference.clone()),
         }
+    }
+}
+
+/// What policy and the fraud guard say of a start. Until there is a guard, only a scenario of test mode wants a challenge.
+fn risk(row: &Verification) -> RiskView {
+    match (row.status, row.risk) {
+        (Status::Blocked(block), _) => RiskView { decision: "deny", reasons: vec![block.as_str()] },
+        (_, Some(risk)) => RiskView { decision: risk.as_str(), reasons: vec!["scenario"] },
+        (_, None) => RiskView { decision: "allow", reasons: Vec::new() },
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_core::command::{Answer, Check, Command, Target};
 use countersign_core::refusal::Refusal;
 use countersign_core::verification::{Channel, Lane, Purpose, Report as Said, Transaction};
+use countersign_core::workflow::Step;
 
 use super::World;
 use super::model::Known;
@@ -16,6 +17,12 @@ const PEOPLE: [(&str, &str); 3] = [
     ("ann@example.com", "ann@example.com"),
     ("Ann+news@example.com", "ann@example.com"),
 ];
+/// A workflow that any of the clock's steps may lead on.
+const STEPS: [Step; 3] = [
+    Step { channel: Channel::Sms, wait: Some(60), receipt_within: Some(30) },
+    Step { channel: Channel::Voice, wait: Some(30), receipt_within: None },
+    Step { channel: Channel::Sms, wait: None, receipt_within: None },
+];
 /// Steps of the clock, in seconds; each just beyond or just short of a limit.
 const FORWARD: [u64; 10] = [1, 29, 31, 59, 61, 299, 301, 901, 3_601, 90_000];
 const BACK: [u64; 4] = [1, 60, 600, 90_000];
@@ -24,20 +31,21 @@ impl World {
     pub(super) fn step(&mut self) -> Result<(), String> {
         match self.random.below(125) {
             0..20 => self.create(),
-            20..70 => self.check(),
-            70..75 => self.resend(),
+            20..65 => self.check(),
+            65..72 => self.messages(),
+            72..75 => self.resend(),
             75..78 => self.end(false),
             78..80 => self.end(true),
             80..82 => self.report(),
             82..84 => self.check_as_stranger(),
             84..88 => self.ask_again(),
-            100..125 => self.use_factor(),
             88..96 => {
                 let seconds = *self.random.pick(&FORWARD);
                 self.trace.push(format!("clock +{seconds} s"));
                 self.clock.advance(Duration::from_secs(seconds));
                 Ok(())
             }
+            100..125 => self.use_factor(),
             _ => {
                 let seconds = *self.random.pick(&BACK);
                 self.trace.push(format!("clock -{seconds} s"));
@@ -62,6 +70,9 @@ impl World {
             create.purpose = purpose;
             create.lane = lane;
             create.channel = own.then_some(Channel::Own);
+            if !own && to.starts_with('+') {
+                create.workflow = STEPS.to_vec();
+            }
             create.private.session.clone_from(&session);
             create.private.transaction.clone_from(&transaction);
         });
@@ -91,7 +102,7 @@ impl World {
     }
 
     /// One of the latest verifications.
-    fn some_known(&self) -> Option<usize> {
+    pub(super) fn some_known(&self) -> Option<usize> {
         let count = self.known.len();
         let back = usize::try_from(self.random.below(count.min(4) as u64)).unwrap_or(0);
         count.checked_sub(1 + back)

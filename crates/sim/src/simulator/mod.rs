@@ -3,6 +3,7 @@
 
 mod actions;
 mod factors;
+mod messages;
 mod model;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Answer, Request};
 use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::journal::{Entry, Event};
 use countersign_core::limits::CLOCK_TOLERANCE;
 use countersign_core::policy::{Policy, Profile};
 use countersign_core::refusal::Refusal;
@@ -53,6 +55,10 @@ pub struct Tally {
     pub declined: u32,
     /// Entries at factors refused because of a pause.
     pub locked: u32,
+    /// Receipts that moved a delivery.
+    pub reported: u32,
+    /// Steps of workflows that sent.
+    pub stepped: u32,
 }
 
 /// Runs `steps` random steps.
@@ -70,7 +76,7 @@ pub fn run(seed: u64, steps: usize) -> Result<Tally, String> {
 }
 
 /// What of a verification must not change without an entry in the journal.
-type State = (Status, u8, u8, u32, Option<Said>);
+type State = (Status, u8, u8, u32, Option<Said>, Option<u8>);
 
 struct World {
     random: SeededEntropy,
@@ -143,9 +149,15 @@ impl World {
         let changed: Vec<_> =
             after.iter().filter(|(id, state)| before.get(*id) != Some(*state)).map(|(id, _)| *id).collect();
         let journal = self.store.entries();
-        let mut entries: Vec<_> = journal[written..].iter().filter_map(|entry| entry.verification).collect();
+        // What is told of a message changes its delivery, and not the verification.
+        let of_message =
+            |entry: &&Entry| matches!(entry.event, Event::Receipt { .. } | Event::DeliveryFailed(_));
+        let told = journal[written..].iter().filter(of_message).count();
+        self.tally.reported += u32::try_from(told).unwrap_or(u32::MAX);
+        let others = journal[written..].iter().filter(|entry| !of_message(entry));
+        let mut entries: Vec<_> = others.filter_map(|entry| entry.verification).collect();
         entries.sort();
-        if entries != changed || journal.len() - written != changed.len() {
+        if entries != changed || journal.len() - written - told != changed.len() {
             return Err(format!("invariant 6: {changed:?} changed, entries were written of {entries:?}"));
         }
         if request.once.is_some() && !changed.is_empty() {
@@ -161,7 +173,8 @@ impl World {
 
     fn state(&self, tenant: Tenant, id: VerificationId) -> Option<State> {
         let row = now(self.store.verification(tenant, id)).ok()??.verification;
-        Some((row.status, row.checks_used, row.sends, row.generation, row.report))
+        let step = row.workflow.map(|workflow| workflow.at);
+        Some((row.status, row.checks_used, row.sends, row.generation, row.report, step))
     }
 
     /// Notes a message and holds the caps against all of them (invariant 7).

@@ -16,6 +16,7 @@ pub(crate) enum Table {
     SubjectIndex,
     Factor,
     Challenge,
+    SentMessage,
 }
 
 /// What a column holds.
@@ -28,7 +29,7 @@ pub(crate) enum Kind {
 
 impl Table {
     /// All of them, in the order in which they are copied.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Project,
         Self::ApiKey,
         Self::RecipientIndex,
@@ -42,6 +43,7 @@ impl Table {
         Self::SubjectIndex,
         Self::Factor,
         Self::Challenge,
+        Self::SentMessage,
     ];
 
     /// Its name in both engines.
@@ -60,6 +62,7 @@ impl Table {
             Self::SubjectIndex => "subject_index",
             Self::Factor => "factor",
             Self::Challenge => "challenge",
+            Self::SentMessage => "sent_message",
         }
     }
 
@@ -88,6 +91,13 @@ impl Table {
             Self::SubjectIndex => &[("tenant", Bytes), ("digest", Bytes), ("subject", Bytes)],
             Self::Factor => &[("id", Bytes), ("tenant", Bytes), ("subject", Bytes)],
             Self::Challenge => &[("tenant", Bytes), ("id", Bytes), ("subject", Bytes), ("body", Bytes)],
+            Self::SentMessage => &[
+                ("provider", Text),
+                ("message", Text),
+                ("tenant", Bytes),
+                ("delivery", Bytes),
+                ("at", Number),
+            ],
         }
     }
 }

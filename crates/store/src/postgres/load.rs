@@ -68,6 +68,7 @@ impl Wanted {
                 Root::Verification(id) => drop(wanted.verifications.insert((tenant, *id.as_bytes()))),
                 Root::Delivery(id) => drop(wanted.deliveries.insert((tenant, *id.as_bytes()))),
                 Root::Subject(command) => wanted.subjects.add(tenant, command),
+                Root::Nothing => {}
             }
         }
         wanted

@@ -10,6 +10,7 @@ mod lane;
 mod load;
 mod node;
 mod read;
+mod receipts;
 mod rows;
 mod schema;
 mod session;
@@ -30,13 +31,14 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Job, RecipientIndex, Request};
-use countersign_core::ids::{ChallengeId, FactorId, ProjectId, SubjectId, VerificationId};
+use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root};
+use countersign_core::receipt::About;
 use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::{
-    ChallengePage, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
-    Shown, Store, SubjectPage, SubjectShown, Unavailable,
+    ChallengePage, EarlyReceipts, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending,
+    Retention, Shown, Store, SubjectPage, SubjectShown, Unavailable,
 };
 use countersign_core::subject::Aim;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
@@ -302,6 +304,16 @@ impl Store for PostgresStore {
         Box::pin(
             self.with_session(move |session| async move { upkeep::claim(&session, &engine, most).await }),
         )
+    }
+
+    fn addressee(&self, provider: String, about: About) -> Pending<'_, Option<(Tenant, DeliveryId)>> {
+        Box::pin(self.with_session(move |session| async move {
+            receipts::addressee(&session, &provider, &about).await
+        }))
+    }
+
+    fn early_receipts(&self, most: usize) -> Pending<'_, EarlyReceipts> {
+        Box::pin(self.with_session(move |session| async move { receipts::early(&session, most).await }))
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {

@@ -249,6 +249,40 @@ statements! {
         "SELECT body FROM delivery WHERE due IS NOT NULL AND due <= $1 ORDER BY due LIMIT $2
          FOR UPDATE SKIP LOCKED";
 
+    /// Waiting ones of one tenant that become due in a while; for test clocks that are ahead. The tenant is compared in a way
+    /// that its index is no use for: that one has all deliveries there ever were.
+    DueLater(BYTEA, INT8, INT8) =
+        "SELECT body FROM delivery
+         WHERE due IS NOT NULL AND due > $2 AND due <= $3 AND (tenant = $1) IS TRUE ORDER BY due
+         FOR UPDATE SKIP LOCKED";
+
+    // ── receipts
+    PutMessages(TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY) =
+        "INSERT INTO sent_message (provider, message, tenant, delivery, at)
+         SELECT k.provider, k.message, k.tenant, k.delivery, k.at
+         FROM unnest($1, $2, $3, $4, $5) AS k (provider, message, tenant, delivery, at)
+         ORDER BY k.provider, k.message
+         ON CONFLICT (provider, message)
+         DO UPDATE SET tenant = excluded.tenant, delivery = excluded.delivery, at = excluded.at";
+    PutEarly(TEXT_ARRAY, TEXT_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO early_receipt (provider, message, tenant, delivery, at, body)
+         SELECT k.provider, k.message, k.tenant, k.delivery, k.at, k.body
+         FROM unnest($1, $2, $3, $4, $5, $6) AS k (provider, message, tenant, delivery, at, body)
+         ORDER BY k.provider, k.message
+         ON CONFLICT (provider, message) DO UPDATE SET tenant = excluded.tenant, delivery = excluded.delivery,
+           at = excluded.at, body = excluded.body";
+    StrikeEarly(TEXT_ARRAY, TEXT_ARRAY) =
+        "DELETE FROM early_receipt WHERE (provider, message) IN (
+           SELECT k.provider, k.message FROM unnest($1, $2) AS k (provider, message))";
+    Message(TEXT, TEXT) = "SELECT tenant, delivery FROM sent_message WHERE provider = $1 AND message = $2";
+    DeliveryOfAny(BYTEA_ARRAY, BYTEA) =
+        "SELECT d.tenant, d.id FROM unnest($1) AS k (tenant) JOIN delivery d ON d.tenant = k.tenant AND d.id = $2";
+    EarlyWaiting() = "SELECT count(*) FROM early_receipt";
+    EarlyKnown(INT8) =
+        "SELECT e.provider, e.message, coalesce(m.tenant, e.tenant), coalesce(m.delivery, e.delivery), e.body
+         FROM early_receipt e LEFT JOIN sent_message m ON m.provider = e.provider AND m.message = e.message
+         WHERE m.delivery IS NOT NULL OR e.delivery IS NOT NULL ORDER BY e.at LIMIT $1";
+
     // ── nodes, leases, numbers
     Heartbeat(BYTEA, BYTEA) = concat!(
         "INSERT INTO node (id, seen, ring) VALUES ($1, ", now!(), ", $2)
@@ -325,6 +359,12 @@ statements! {
     RetireOnce(INT8, INT8) =
         "DELETE FROM once WHERE key IN (
            SELECT key FROM once WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    RetireMessages(INT8, INT8) =
+        "DELETE FROM sent_message WHERE (provider, message) IN (
+           SELECT provider, message FROM sent_message WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    RetireEarly(INT8, INT8) =
+        "DELETE FROM early_receipt WHERE (provider, message) IN (
+           SELECT provider, message FROM early_receipt WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
     RetireVerifications(BYTEA, BYTEA, INT8) =
         "DELETE FROM verification WHERE (tenant, id) IN (
            SELECT tenant, id FROM verification WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3

@@ -12,6 +12,7 @@ use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
 use countersign_core::verification::{Status, Verification};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::engine::Engine;
 use super::rows::{bodies, body, column};
@@ -19,13 +20,14 @@ use super::session::{BEGIN, Session};
 use super::sql::Sql;
 use super::turn::{last, stands};
 use super::write::write_deliveries;
-use super::{Failure, subjects};
+use super::{Failure, receipts, subjects};
+use crate::load::is_due;
 
 /// Verifications of the clock's future that are read at once.
 const FUTURE_MOST: i64 = 256;
 
 /// Every project in both modes.
-async fn tenants(session: &Session) -> Result<Vec<Tenant>, Failure> {
+pub(super) async fn tenants(session: &Session) -> Result<Vec<Tenant>, Failure> {
     let projects: Vec<Project> = bodies(&session.query(Sql::Projects, &[]).await?)?;
     let of_both_modes =
         |project: Project| [Mode::Test, Mode::Live].map(|mode| Tenant { project: project.id, mode });
@@ -47,6 +49,8 @@ async fn claim_in_transaction(session: &Session, engine: &Engine, most: usize) -
     let now = engine.instant(column(&instant, 0)?, last(&instant)?).map_err(Failure::ClockWentBack)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut due: Vec<Delivery> = bodies(&session.query(Sql::Claim, &[&now.millis(), &most]).await?)?;
+    due.extend(due_by_test_clocks(session, now).await?);
+    due.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     if due.is_empty() {
         return Ok(Vec::new());
     }
@@ -72,6 +76,20 @@ async fn claim_in_transaction(session: &Session, engine: &Engine, most: usize) -
     }
     write_deliveries(session, &due).await?;
     Ok(jobs)
+}
+
+/// Steps of workflows that are due by the clock of their project, which tests have moved.
+async fn due_by_test_clocks(session: &Session, now: Timestamp) -> Result<Vec<Delivery>, Failure> {
+    let projects: Vec<Project> = bodies(&session.query(Sql::Projects, &[]).await?)?;
+    let mut found = Vec::new();
+    for project in projects.into_iter().filter(|project| project.test_clock_ahead > 0) {
+        let seen = now.plus(Duration::from_secs(project.test_clock_ahead));
+        let tenant = Tenant { project: project.id, mode: Mode::Test }.to_bytes().to_vec();
+        let waiting = session.query(Sql::DueLater, &[&tenant, &now.millis(), &seen.millis()]).await?;
+        let waiting: Vec<Delivery> = bodies(&waiting)?;
+        found.extend(waiting.into_iter().filter(|delivery| is_due(delivery, now, seen)));
+    }
+    Ok(found)
 }
 
 /// Pending verifications that were made long enough ago that an ordinary code has run out.
@@ -186,6 +204,7 @@ pub(super) async fn retire(
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let before = now.minus(limits::IDEMPOTENCY_LIFETIME).millis();
     let mut gone = session.execute(Sql::RetireOnce, &[&before, &most]).await?;
+    gone += receipts::retire(session, now, most).await?;
     gone += retire_journal(session, now.minus(keep.journal), most).await?;
     let bound = VerificationId::new(now.minus(keep.verifications), [0; 10]);
     let bound = bound.as_bytes().as_slice();

@@ -6,6 +6,7 @@ use countersign_core::ids::{RecipientId, VerificationId};
 use countersign_core::journal::Entry;
 use countersign_core::verification::Verification;
 
+use super::receipts::Receipts;
 use super::rows::encode;
 use super::session::Session;
 use super::sql::Sql;
@@ -36,6 +37,7 @@ pub(super) struct Writes {
     once: Pairs,
     once_at: Vec<i64>,
     subjects: subjects::Writes,
+    receipts: Receipts,
 }
 
 type Column = Vec<Option<Vec<u8>>>;
@@ -70,6 +72,7 @@ impl Writes {
             once: Pairs::default(),
             once_at: Vec::new(),
             subjects: subjects::Writes::of(&changes.subjects)?,
+            receipts: Receipts::of(changes)?,
         };
         for (id, row) in &changes.recipients {
             let new = changes.new_recipients.contains(id);
@@ -142,7 +145,7 @@ impl Writes {
             insert(session, Sql::UpdateVerifications, &self.verifications),
             self.new_deliveries.insert(session),
             self.deliveries.update(session),
-            self.subjects.send(session),
+            self.write_beside(session),
             self.write_journal(session, stand),
             self.write_once(session),
             // One row, certainly: this transaction holds its lock.
@@ -167,6 +170,13 @@ impl Writes {
         let params: [super::session::Param<'_>; 5] =
             [&stand.lane, &stand.stamp, &places, verifications, bodies];
         session.execute(Sql::InsertJournal, &params).await.map(drop)
+    }
+
+    /// What most batches have nothing of: rows of subjects, and messages by their providers' names.
+    async fn write_beside(&self, session: &Session) -> Result<(), Failure> {
+        let (subjects, receipts) =
+            futures_util::join!(self.subjects.send(session), self.receipts.write(session));
+        subjects.and(receipts)
     }
 
     async fn write_once(&self, session: &Session) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Failure, subjects};
+use super::{Failure, receipts, subjects};
 
 /// Commits between two passive checkpoints.
 const COMMITS_PER_CHECKPOINT: u32 = 64;
@@ -92,6 +92,7 @@ pub(super) fn retire(
     let journal = "DELETE FROM journal WHERE seq IN
                    (SELECT seq FROM (SELECT seq, at FROM journal ORDER BY seq LIMIT ?2) WHERE at < ?1)";
     gone += connection.prepare_cached(journal)?.execute(params![now.minus(keep.journal).millis(), most])?;
+    gone += receipts::retire(connection, now, most)?;
     gone += retire_verifications(connection, now.minus(keep.verifications), most)?;
     gone += subjects::retire_removed(connection, now.minus(keep.journal), most)?;
     Ok(gone as u64)

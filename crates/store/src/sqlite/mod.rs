@@ -3,6 +3,7 @@
 mod epoch;
 mod housekeeping;
 mod read;
+mod receipts;
 mod rows;
 mod settings;
 mod source;
@@ -18,13 +19,14 @@ use std::time::Duration;
 
 use countersign_core::batch::Outcome;
 use countersign_core::command::{Job, RecipientIndex, Request};
-use countersign_core::ids::{ChallengeId, FactorId, ProjectId, SubjectId, VerificationId};
+use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Keys, Root};
+use countersign_core::receipt::About;
 use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::{
-    ChallengePage, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending, Retention,
-    Shown, Store, SubjectPage, SubjectShown, Unavailable,
+    ChallengePage, EarlyReceipts, Filter, History, KeyRecord, Numbered, OutboxItem, Overdue, Page, Pending,
+    Retention, Shown, Store, SubjectPage, SubjectShown, Unavailable,
 };
 use countersign_core::subject::Aim;
 use countersign_core::tenancy::{AdminAnswer, AdminRequest, ApiKey, Project};
@@ -321,6 +323,14 @@ impl Store for SqliteStore {
 
     fn tenant_of_factor(&self, id: FactorId) -> Pending<'_, Option<Tenant>> {
         self.readers.run(move |reading| reading.tenant_of_factor(id))
+    }
+
+    fn addressee(&self, provider: String, about: About) -> Pending<'_, Option<(Tenant, DeliveryId)>> {
+        self.readers.run(move |reading| receipts::addressee(&reading.rows, &provider, &about))
+    }
+
+    fn early_receipts(&self, most: usize) -> Pending<'_, EarlyReceipts> {
+        self.readers.run(move |reading| receipts::early(&reading.rows, most))
     }
 
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue> {

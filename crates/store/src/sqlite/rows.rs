@@ -13,6 +13,7 @@ use countersign_core::tenant::Tenant;
 use countersign_core::verification::Verification;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::receipts::write_receipts;
 use super::{Failure, subjects};
 use crate::cbor;
 use crate::load::Rows;
@@ -145,6 +146,7 @@ pub(super) fn write(connection: &Connection, changes: &Changes) -> Result<(), Fa
     for entry in &changes.journal {
         write_entry(connection, entry)?;
     }
+    write_receipts(connection, changes)?;
     for (key, recorded) in &changes.once {
         let sql = "INSERT OR REPLACE INTO once (key, at, body) VALUES (?1, ?2, ?3)";
         let mut statement = connection.prepare_cached(sql)?;

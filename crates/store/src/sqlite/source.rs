@@ -131,6 +131,7 @@ const fn select(table: Table) -> (&'static str, &'static str, &'static [usize]) 
         Table::Delivery => ("tenant, id, verification, NULL, due, body", "tenant, id", &[0, 1]),
         Table::Journal => ("seq, at, verification, body", "seq", &[0]),
         Table::Once => ("key, at, body, seq", "seq", &[3]),
+        Table::SentMessage => ("provider, message, tenant, delivery, at, seq", "seq", &[5]),
         Table::Setting => ("tenant, kind, id, body", "tenant, kind, id", &[0, 1, 2]),
         Table::Subject => ("tenant, id, removed_at, body", "tenant, id", &[0, 1]),
         Table::SubjectIndex => ("tenant, digest, subject", "tenant, digest", &[0, 1]),
@@ -158,7 +159,7 @@ impl Reading {
         let sql =
             format!("SELECT {columns} FROM {name} WHERE ({key}) > ({from}) ORDER BY {key} LIMIT ?{end}");
         let least = match table {
-            Table::Journal | Table::Once => Value::Integer(i64::MIN),
+            Table::Journal | Table::Once | Table::SentMessage => Value::Integer(i64::MIN),
             _ => Value::Blob(Vec::new()),
         };
         let (after, cursor) = (vec![least; places.len()], Cursor::default());

@@ -6,13 +6,14 @@ use std::time::Duration;
 use countersign_core::batch::{Changes, Outcome, run};
 use countersign_core::challenge::{Challenge, ChallengeStatus};
 use countersign_core::command::{Job, Request, Started};
+use countersign_core::delivery::Delivery;
 use countersign_core::ids::VerificationId;
 use countersign_core::journal::{Actor, Entry, Event};
 use countersign_core::keys::Keys;
 use countersign_core::limits;
 use countersign_core::store::{Retention, Unavailable};
 use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Found, Project};
-use countersign_core::tenant::Tenant;
+use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
 use countersign_core::verification::{Status, Verification};
 use rusqlite::{Connection, params};
@@ -23,7 +24,7 @@ use super::housekeeping::{Checkpointer, retire, tenants};
 use super::rows::{SqliteRows, encode, write, write_delivery, write_entry};
 use super::settings;
 use crate::HandOver;
-use crate::load::{Rows as _, load};
+use crate::load::{Rows as _, is_due, load};
 use crate::queue::Reply;
 
 /// Commands decided in one transaction at most, so that the first of them does not wait for the last for long.
@@ -335,12 +336,29 @@ fn put_key(connection: &Connection, key: &ApiKey) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes deliveries whose lease ended or whose next try is due, for the length of a lease.
+/// Steps of workflows that are due by the clock of their project, which tests have moved.
+fn due_by_test_clocks(rows: &SqliteRows<'_>, most: usize, now: Timestamp) -> Result<Vec<Delivery>, Failure> {
+    let projects: Vec<Project> = rows.bodies("SELECT body FROM project", [])?;
+    let sql = "SELECT body FROM delivery INDEXED BY delivery_due
+               WHERE due IS NOT NULL AND due > ?2 AND due <= ?3 AND tenant = ?1 ORDER BY due";
+    let mut found = Vec::new();
+    for project in projects.into_iter().filter(|project| project.test_clock_ahead > 0) {
+        let seen = now.plus(Duration::from_secs(project.test_clock_ahead));
+        let tenant = Tenant { project: project.id, mode: Mode::Test };
+        let waiting: Vec<Delivery> =
+            rows.bodies(sql, params![tenant.to_bytes(), now.millis(), seen.millis()])?;
+        found.extend(waiting.into_iter().filter(|delivery| is_due(delivery, now, seen)));
+    }
+    found.truncate(most);
+    Ok(found)
+}
+
+/// Takes deliveries whose lease ended, whose next try or next step is due, for the length of a lease.
 fn claim(connection: &Connection, most: usize, now: Timestamp) -> Result<(Vec<Job>, bool), Failure> {
     let mut rows = SqliteRows(connection);
     let sql = "SELECT body FROM delivery WHERE due IS NOT NULL AND due <= ?1 ORDER BY due LIMIT ?2";
-    let due: Vec<countersign_core::delivery::Delivery> =
-        rows.bodies(sql, params![now.millis(), most as i64])?;
+    let mut due: Vec<Delivery> = rows.bodies(sql, params![now.millis(), most as i64])?;
+    due.extend(due_by_test_clocks(&rows, most.saturating_sub(due.len()), now)?);
     let changed = !due.is_empty();
     let mut jobs = Vec::with_capacity(due.len());
     for mut delivery in due {

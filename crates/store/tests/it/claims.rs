@@ -50,6 +50,7 @@ pub(crate) async fn a_retry_is_claimed_when_it_is_due(bench: &Bench) {
         attempts: Vec::new(),
         state: DeliveryState::Queued,
         retry_at: Some(at),
+        receipts: false,
     };
     bench.done(bench.requests.of(Command::Sent(later))).await;
     bench.clock.set(at.minus(MILLI));

@@ -15,7 +15,9 @@ mod node_subjects;
 mod nodes;
 mod once;
 mod races;
+mod receipts;
 mod rows;
+mod steps;
 mod subjects;
 mod sweeps;
 
@@ -133,5 +135,21 @@ conformance! {
         a_factor_that_is_removed_while_codes_are_on_their_way,
         fifty_enrolments_of_one_name_make_one_subject,
         twins_of_an_enrolment_enrol_once,
+    }
+    receipts {
+        a_receipt_finds_its_delivery_and_moves_it,
+        a_provider_without_receipts_leaves_no_row,
+        repetitions_in_one_batch_count_once,
+        an_early_receipt_waits_and_is_struck_out_once_it_was_of_use,
+        an_early_receipt_that_names_a_delivery_is_known_at_once,
+        a_name_that_comes_again_leads_to_its_latest_message,
+        names_and_waiting_receipts_are_removed_in_time,
+        receipts_beside_checks_approve_nothing_and_are_told_once,
+    }
+    steps {
+        a_step_is_claimed_when_it_is_due_and_taken_once,
+        a_moved_test_clock_makes_the_steps_of_its_project_due,
+        a_step_that_is_put_back_is_claimed_again,
+        parallel_steps_and_resends_stay_within_the_cap,
     }
 }

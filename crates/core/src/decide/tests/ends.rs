@@ -1,9 +1,9 @@
 //! Cancel, expire, report, and what becomes of deliveries.
 
-use super::world::{World, approved, refusal, seconds, shown};
+use super::world::{World, approved, refusal, seconds, shown, undelivered};
 use crate::command::{Answer, Command, Sent};
-use crate::delivery::{Attempt, AttemptError, DeliveryState, Fault};
-use crate::ids::{DeliveryId, ProjectId};
+use crate::delivery::{Attempt, DeliveryState, Fault};
+use crate::ids::ProjectId;
 use crate::journal::Event;
 use crate::refusal::Refusal;
 use crate::verification::{Report, Status};
@@ -60,7 +60,8 @@ fn foreign_tenants_find_nothing() {
     let before = world.rows.clone();
     world.tenant.project = ProjectId::from_bytes([2; 16]);
     world.now = world.row(id).expires_at;
-    let sent = Sent { delivery, attempts: Vec::new(), state: DeliveryState::Sent, retry_at: None };
+    let sent =
+        Sent { delivery, attempts: Vec::new(), state: DeliveryState::Sent, retry_at: None, receipts: false };
     for command in [
         Command::Cancel(id),
         Command::Expire(id),
@@ -74,22 +75,6 @@ fn foreign_tenants_find_nothing() {
     assert!(world.rows == before);
 }
 
-fn attempt(world: &World, fault: Option<Fault>) -> Attempt {
-    let error = fault.map(|fault| AttemptError {
-        fault,
-        retry: false,
-        class: "rejected".to_owned(),
-        detail: "The provider said no.".to_owned(),
-    });
-    Attempt { at: world.now, provider: "gateway".to_owned(), error, message_id: None }
-}
-
-fn fail(world: &mut World, delivery: DeliveryId, fault: Fault) -> Answer {
-    let attempts = vec![attempt(world, Some(fault))];
-    let state = DeliveryState::Failed;
-    world.submit(Command::Sent(Sent { delivery, attempts, state, retry_at: None }))
-}
-
 #[test]
 fn a_delivery_moves_forward_only() {
     let mut world = World::new();
@@ -99,13 +84,11 @@ fn a_delivery_moves_forward_only() {
         (DeliveryState::Sent, true),
         (DeliveryState::Queued, false),
         (DeliveryState::Sent, false),
-        (DeliveryState::Delivered, true),
         (DeliveryState::Failed, false),
     ] {
         assert_eq!(matches!(world.sent(id, state), Answer::Done(_)), taken, "{state:?}");
     }
-    assert_eq!(world.last_delivery().state, DeliveryState::Delivered);
-    assert_eq!(world.last_delivery().due, None);
+    assert_eq!((world.last_delivery().state, world.last_delivery().due), (DeliveryState::Sent, None));
 }
 
 #[test]
@@ -113,9 +96,9 @@ fn a_retry_keeps_the_delivery_queued_until_then() {
     let mut world = World::new();
     world.begin();
     let (delivery, at) = (world.last_delivery().id, world.now.plus(seconds(5)));
-    let attempts = vec![attempt(&world, Some(Fault::Provider))];
+    let attempts = vec![world.attempt(Some(Fault::Provider), None)];
     let state = DeliveryState::Queued;
-    world.submit(Command::Sent(Sent { delivery, attempts, state, retry_at: Some(at) }));
+    world.submit(Command::Sent(Sent { delivery, attempts, state, retry_at: Some(at), receipts: false }));
     let row = world.last_delivery();
     assert_eq!((row.state, row.due, row.tries), (DeliveryState::Queued, Some(at), 1));
 }
@@ -125,7 +108,7 @@ fn a_refusal_of_the_recipient_by_every_route_ends_it() {
     let mut world = World::new();
     let id = world.begin();
     let delivery = world.last_delivery().id;
-    let answer = fail(&mut world, delivery, Fault::Recipient);
+    let answer = world.failed(delivery, Fault::Recipient);
     assert_eq!(shown(&answer).verification.status, Status::Undeliverable);
     assert_eq!(refusal(&world.check_right(id)), Refusal::Undeliverable);
     let events: Vec<_> = world.rows.journal.iter().skip(1).map(|entry| entry.event.clone()).collect();
@@ -137,12 +120,12 @@ fn a_fault_of_the_provider_or_a_late_receipt_ends_nothing() {
     let mut world = World::new();
     let id = world.begin();
     let delivery = world.last_delivery().id;
-    fail(&mut world, delivery, Fault::Provider);
+    world.failed(delivery, Fault::Provider);
     assert_eq!(world.status(id), Status::Pending);
     let other = world.begin();
     let delivery = world.rows.deliveries.values().find(|row| row.verification == other).unwrap().id;
-    world.sent(delivery, DeliveryState::Sent);
-    world.sent(delivery, DeliveryState::Failed);
+    world.taken(delivery, "m");
+    world.receipt("m", undelivered());
     assert_eq!(world.status(other), Status::Pending);
     assert!(approved(&world.check_right(id)) && approved(&world.check_right(other)));
 }
@@ -153,7 +136,7 @@ fn the_entry_of_a_failed_delivery_names_whose_fault_it_was() {
         let mut world = World::new();
         world.begin();
         let delivery = world.last_delivery().id;
-        fail(&mut world, delivery, fault);
+        world.failed(delivery, fault);
         let entry = &world.rows.journal[1];
         assert_eq!((&entry.event, entry.delivery), (&Event::DeliveryFailed(fault), Some(delivery)));
     }
@@ -168,7 +151,7 @@ fn a_failed_resend_does_not_end_what_was_sent_before() {
     world.pass(seconds(30));
     world.resend(id);
     let second = world.last_delivery().id;
-    fail(&mut world, second, Fault::Recipient);
+    world.failed(second, Fault::Recipient);
     assert_eq!(world.status(id), Status::Pending);
 }
 
@@ -178,7 +161,7 @@ fn a_report_on_a_delivery_never_revives_or_approves() {
     let id = world.begin();
     let delivery = world.last_delivery().id;
     world.submit(Command::Cancel(id));
-    fail(&mut world, delivery, Fault::Recipient);
+    world.failed(delivery, Fault::Recipient);
     assert_eq!(world.status(id), Status::CanceledByCustomer);
 }
 
@@ -188,9 +171,16 @@ fn a_delivery_keeps_its_first_and_its_latest_attempts() {
     world.begin();
     let delivery = world.last_delivery().id;
     for n in 0..20 {
-        let attempts = vec![Attempt { message_id: Some(n.to_string()), ..attempt(&world, None) }];
+        let attempts =
+            vec![Attempt { message_id: Some(n.to_string()), ..world.attempt(Some(Fault::Provider), None) }];
         let state = DeliveryState::Queued;
-        world.submit(Command::Sent(Sent { delivery, attempts, state, retry_at: Some(world.now) }));
+        world.submit(Command::Sent(Sent {
+            delivery,
+            attempts,
+            state,
+            retry_at: Some(world.now),
+            receipts: false,
+        }));
     }
     let row = world.last_delivery();
     assert_eq!((row.attempts.len(), row.tries), (crate::limits::MAX_ATTEMPTS_KEPT, 20));

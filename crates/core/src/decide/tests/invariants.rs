@@ -16,9 +16,7 @@ use crate::verification::{Lane, Purpose, Status};
 /// 6: every change of a verification has exactly one entry, in the same commit; an entry comes with a change.
 pub(super) fn of_a_batch(commands: usize, before: &Rows, changes: &Changes) {
     let about = |id: VerificationId| {
-        let of_it = |entry: &&Entry| {
-            entry.verification == Some(id) && !matches!(entry.event, Event::DeliveryFailed(_))
-        };
+        let of_it = |entry: &&Entry| entry.verification == Some(id) && !of_a_delivery(&entry.event);
         changes.journal.iter().filter(of_it).count()
     };
     for (id, (row, _)) in &changes.verifications {
@@ -37,6 +35,11 @@ pub(super) fn of_a_batch(commands: usize, before: &Rows, changes: &Changes) {
         assert!(row.recent.len() <= limits::MAX_RECENT, "{id} grows");
         assert!(row.failures.iter().all(|failures| failures.day.len() <= limits::MAX_FAILURES_PER_DAY));
     }
+}
+
+/// Whether it is about a message and leaves the verification as it is.
+const fn of_a_delivery(event: &Event) -> bool {
+    matches!(event, Event::DeliveryFailed(_) | Event::Receipt { .. })
 }
 
 /// What holds of the whole journal and the rows it led to.
@@ -86,7 +89,7 @@ fn nothing_after_the_end(status: Status, history: &[&Entry]) {
     };
     let Some(at) = history.iter().position(|entry| end(&entry)) else { return };
     assert_ne!(status, Status::Pending, "an end was revived");
-    let may_follow = |event: &Event| matches!(event, Event::Reported(_) | Event::DeliveryFailed(_));
+    let may_follow = |event: &Event| matches!(event, Event::Reported(_)) || of_a_delivery(event);
     assert!(history[at + 1..].iter().all(|entry| may_follow(&entry.event)), "after the end: {history:?}");
 }
 

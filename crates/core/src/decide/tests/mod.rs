@@ -7,5 +7,7 @@ mod dialect;
 mod ends;
 mod invariants;
 mod model;
+mod receipts;
 mod resend;
+mod workflow;
 pub(crate) mod world;

@@ -9,16 +9,24 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::world::{OTHER_PHONE, PHONE, World, approved, check, seconds, transfer};
+use super::world::{OTHER_PHONE, PHONE, World, approved, check, seconds, transfer, undelivered};
 use crate::command::{Answer, Check, Command, Create};
+use crate::delivery::{Delivery, Fault};
 use crate::ids::VerificationId;
+use crate::receipt::{About, Fate};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
-use crate::verification::{Lane, Private, Purpose, Status};
+use crate::verification::{Channel, Lane, Private, Purpose, Status};
+use crate::workflow::Step;
 
 const LIFE: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_secs(86_400);
 const AMOUNT: u64 = 125_000;
+const STEPS: [Step; 3] = [
+    Step { channel: Channel::Sms, wait: Some(60), receipt_within: Some(20) },
+    Step { channel: Channel::Voice, wait: Some(30), receipt_within: None },
+    Step { channel: Channel::Sms, wait: None, receipt_within: None },
+];
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -30,12 +38,26 @@ enum Op {
     },
     Check(usize, Guess),
     Resend(usize),
+    /// Something becomes of the latest message.
+    Message(usize, Turn),
     Cancel(usize),
     Expire(usize),
     /// Milliseconds the machine's clock moves, also backwards.
     Clock(i64),
     /// To an instant at which something changes for a verification, or a millisecond beside it.
     Until(usize, Boundary, i64),
+}
+
+/// What becomes of a message. None of it may approve, end or revive anything, or send more than the caps allow.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Taken,
+    Refused,
+    Delivered,
+    Undelivered,
+    /// A receipt of a provider that never had the message.
+    Foreign,
+    Step,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +68,8 @@ enum Boundary {
     PauseEndsWithLife,
     Spacing,
     Window,
+    /// When the next step of the workflow is due.
+    Step,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,12 +120,24 @@ fn op() -> impl Strategy<Value = Op> {
         Boundary::Spacing,
         Boundary::Spacing,
         Boundary::Window,
+        Boundary::Step,
+    ]);
+    let turn = select(vec![
+        Turn::Taken,
+        Turn::Taken,
+        Turn::Refused,
+        Turn::Delivered,
+        Turn::Undelivered,
+        Turn::Foreign,
+        Turn::Step,
+        Turn::Step,
     ]);
     let beside = select(vec![-1, 0, 0, 0]);
     prop_oneof![
         4 => create.prop_map(|(to, purpose, subject, lane)| Op::Create { to, purpose, subject, lane }),
         10 => (nth.clone(), guess).prop_map(|(nth, guess)| Op::Check(nth, guess)),
         3 => nth.clone().prop_map(Op::Resend),
+        6 => (nth.clone(), turn).prop_map(|(nth, turn)| Op::Message(nth, turn)),
         1 => nth.clone().prop_map(Op::Cancel),
         1 => nth.clone().prop_map(Op::Expire),
         1 => jump.prop_map(Op::Clock),
@@ -120,8 +156,18 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         .prop_map(move |(boundary, beside)| vec![Op::Until(0, boundary, beside), stubborn(PHONE)]);
     let waits_to_resend =
         beside().prop_map(|beside| vec![Op::Until(0, Boundary::Spacing, beside), Op::Resend(0)]);
+    let texted =
+        Op::Create { to: OTHER_PHONE, purpose: Purpose::Authentication, subject: None, lane: Lane::Known };
+    let turn = select(vec![Turn::Taken, Turn::Refused, Turn::Undelivered, Turn::Delivered]);
+    let led_on = (turn, beside(), any::<bool>()).prop_map(move |(turn, beside, begins)| {
+        let due = [Op::Until(0, Boundary::Step, beside), Op::Message(0, Turn::Step)];
+        let begun = [texted.clone(), Op::Message(0, Turn::Taken)];
+        let begun = begun.into_iter().filter(|_| begins);
+        begun.chain([Op::Message(0, turn)]).chain(due).collect()
+    });
     prop_oneof![
         10 => op().prop_map(|op| vec![op]),
+        3 => led_on,
         1 => Just(vec![Op::Check(0, Guess::Wrong); 5]),
         3 => waits_for_the_pause,
         2 => waits_to_begin,
@@ -143,6 +189,8 @@ struct Known {
     sends: Vec<Timestamp>,
     expires_at: Timestamp,
     rotated: bool,
+    /// Steps of the workflow that were taken by themselves.
+    steps: usize,
 }
 
 /// Wrong codes of one counter.
@@ -257,6 +305,8 @@ impl Model {
                 Err(Refusal::RecipientRateLimited(at)) => Some(at),
                 _ => None,
             },
+            // The model does not know what messages lead to.
+            Boundary::Step => None,
         }
     }
 
@@ -352,10 +402,14 @@ impl Pair {
         let (command, expected) = match op {
             Op::Clock(millis) => return self.tick(*millis),
             Op::Until(back, boundary, beside) => {
-                let at = self.nth(*back).and_then(|nth| self.model.boundary(nth, *boundary));
+                let at = self.nth(*back).and_then(|nth| match boundary {
+                    Boundary::Step => self.latest(nth)?.step_at,
+                    _ => self.model.boundary(nth, *boundary),
+                });
                 let Some(at) = at else { return };
                 return self.tick(at.millis() - self.clock.millis() + beside);
             }
+            Op::Message(back, turn) => return self.message(*back, *turn),
             Op::Create { to, purpose, subject, lane } => return self.create(to, *purpose, *subject, *lane),
             Op::Check(back, guess) => {
                 let Some(nth) = self.nth(*back) else { return };
@@ -382,6 +436,50 @@ impl Pair {
         assert_eq!(approved(&answer), matches!((op, expected), (Op::Check(..), Ok(()))));
     }
 
+    /// The message that was sent last for a verification.
+    fn latest(&self, nth: usize) -> Option<&Delivery> {
+        let row = self.world.row(self.model.known[nth].id);
+        let in_workflow = row.workflow.as_ref().and_then(|workflow| workflow.delivery);
+        let of_it = self.world.rows.deliveries.values().filter(|delivery| delivery.verification == row.id);
+        of_it.max_by_key(|delivery| (in_workflow == Some(delivery.id), delivery.created_at))
+    }
+
+    /// Whatever becomes of a message, the model learns of nothing but a send that a step of the workflow made: it counts
+    /// like any other.
+    fn message(&mut self, back: usize, turn: Turn) {
+        let Some(nth) = self.nth(back) else { return };
+        let Some(delivery) = self.latest(nth).cloned() else { return };
+        let message = delivery.id.to_string();
+        let (status, sends) = (self.model.status(nth), self.world.row(self.model.known[nth].id).sends);
+        let answer = match turn {
+            Turn::Taken => self.world.taken(delivery.id, &message),
+            Turn::Refused => self.world.failed(delivery.id, Fault::Provider),
+            Turn::Delivered => self.world.receipt(&message, Fate::Delivered),
+            Turn::Undelivered => self.world.receipt(&message, undelivered()),
+            Turn::Foreign => self.world.receipt_of("other", About::Delivery(delivery.id), undelivered()),
+            Turn::Step => self.world.submit(Command::Step(delivery.id)),
+        };
+        assert!(!approved(&answer));
+        let row = self.world.row(self.model.known[nth].id);
+        if row.sends == sends {
+            return;
+        }
+        assert!(matches!(turn, Turn::Step), "only a step sends");
+        assert_eq!((row.sends, status), (sends + 1, Status::Pending));
+        assert_eq!(self.model.may_send(self.model.known[nth].to, self.model.known[nth].lane), Ok(()));
+        assert_eq!(self.world.code(row.id), self.code_before(nth), "always the same code");
+        let known = &mut self.model.known[nth];
+        known.sends.push(self.model.now);
+        known.steps += 1;
+        assert!(known.steps < STEPS.len(), "each step once");
+    }
+
+    /// The code as it is in the generation of the first message, or after the latest wish for another one.
+    fn code_before(&self, nth: usize) -> String {
+        let known = &self.model.known[nth];
+        if known.rotated { self.world.code(known.id) } else { known.first_code.clone() }
+    }
+
     /// The machine's clock jumps; the engine's time never goes back.
     fn tick(&mut self, millis: i64) {
         self.clock = Timestamp::from_millis(self.clock.millis() + millis);
@@ -393,7 +491,8 @@ impl Pair {
     fn create(&mut self, to: &'static str, purpose: Purpose, subject: Option<&'static str>, lane: Lane) {
         let transaction = (purpose == Purpose::Transaction).then(|| transfer(AMOUNT));
         let private = Private { subject: subject.map(str::to_owned), transaction, ..Private::default() };
-        let start = Create { purpose, lane, private, lifetime: LIFE, ..self.world.start(to) };
+        let workflow = if purpose == Purpose::Recovery { Vec::new() } else { STEPS.to_vec() };
+        let start = Create { purpose, lane, private, lifetime: LIFE, workflow, ..self.world.start(to) };
         let expected = self.model.create(to, purpose, subject, lane);
         let answer = self.world.submit(Command::Create(Box::new(start)));
         assert_eq!(outcome(&answer), expected);
@@ -413,6 +512,7 @@ impl Pair {
             sends: vec![self.model.now],
             expires_at: self.model.now.plus(LIFE),
             rotated: false,
+            steps: 0,
         });
     }
 

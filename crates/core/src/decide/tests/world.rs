@@ -13,18 +13,20 @@ use crate::command::{
     Root as Stands, Sent, Snapshot, Target,
 };
 use crate::decide::Ledger;
-use crate::delivery::{Delivery, DeliveryState};
+use crate::delivery::{Attempt, AttemptError, Delivery, DeliveryState, Fault};
 use crate::ids::{DeliveryId, KeyId, ProjectId, RecipientId, VerificationId};
 use crate::journal::{Actor, Entry};
 use crate::keys::{Digest, Keys, Root, RootId, RootState, sha256};
 use crate::ledger::RecipientRow;
 use crate::policy::{Policy, Profile};
+use crate::receipt::{About, EarlyReceipt, Fate, MessageKey, Receipt, SentMessage, Told};
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
 use crate::routing::{Route, Routes};
 use crate::tenant::{Mode, Tenant};
 use crate::time::{Entropy, EntropySource, Timestamp};
 use crate::verification::{Channel, Lane, Private, Purpose, Status, Transaction, Verification};
+use crate::workflow::Step;
 
 pub(super) const PHONE: &str = "+48600100217";
 pub(super) const OTHER_PHONE: &str = "+48600100218";
@@ -69,6 +71,8 @@ pub(super) struct Rows {
     pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
     pub(super) replays: BTreeMap<Digest, Recorded>,
     pub(super) journal: Vec<Entry>,
+    pub(super) messages: BTreeMap<MessageKey, SentMessage>,
+    pub(super) early: BTreeMap<MessageKey, EarlyReceipt>,
 }
 
 pub(crate) fn ring(active: u16, roots: &[u16]) -> Keys {
@@ -129,6 +133,7 @@ impl World {
             lane: Lane::Open,
             private: Private::default(),
             dry_run: false,
+            workflow: Vec::new(),
             dialect: None,
         }
     }
@@ -186,6 +191,7 @@ impl World {
                     let named = self.rows.deliveries.get(&id).map(|delivery| delivery.verification);
                     named.into_iter().for_each(|id| self.load_verification(id, &mut loaded));
                 }
+                Stands::Nothing => {}
                 Stands::Recipient(index) => {
                     let find = |digest: &Digest| self.rows.indexes.get(&(request.tenant, *digest));
                     let Some(id) = index.folded.iter().find_map(find) else { continue };
@@ -279,8 +285,88 @@ impl World {
     }
 
     pub(super) fn sent(&mut self, delivery: DeliveryId, state: DeliveryState) -> Answer {
-        self.submit(Command::Sent(Sent { delivery, attempts: Vec::new(), state, retry_at: None }))
+        self.submit(Command::Sent(Sent {
+            delivery,
+            attempts: Vec::new(),
+            state,
+            retry_at: None,
+            receipts: false,
+        }))
     }
+}
+
+impl World {
+    /// A provider that gives receipts takes a message under this name.
+    pub(super) fn taken(&mut self, delivery: DeliveryId, message: &str) -> Answer {
+        let attempts = vec![self.attempt(None, Some(message))];
+        self.submit(Command::Sent(Sent {
+            delivery,
+            attempts,
+            state: DeliveryState::Sent,
+            retry_at: None,
+            receipts: true,
+        }))
+    }
+
+    /// No provider takes it.
+    pub(super) fn failed(&mut self, delivery: DeliveryId, fault: Fault) -> Answer {
+        let attempts = vec![self.attempt(Some(fault), None)];
+        let state = DeliveryState::Failed;
+        self.submit(Command::Sent(Sent { delivery, attempts, state, retry_at: None, receipts: false }))
+    }
+
+    pub(super) fn attempt(&self, fault: Option<Fault>, message: Option<&str>) -> Attempt {
+        let error = fault.map(|fault| AttemptError {
+            fault,
+            retry: false,
+            class: "rejected".to_owned(),
+            detail: "The provider said no.".to_owned(),
+        });
+        let message_id = message.map(str::to_owned);
+        Attempt { at: self.now, provider: "gateway".to_owned(), error, message_id }
+    }
+
+    /// A receipt of the gateway comes, as a door would bring it.
+    pub(super) fn receipt(&mut self, message: &str, fate: Fate) -> Answer {
+        self.receipt_of("gateway", About::Message(message.to_owned()), fate)
+    }
+
+    pub(super) fn receipt_of(&mut self, provider: &str, about: About, fate: Fate) -> Answer {
+        let receipt = Receipt { about, fate };
+        let mut told = Told { provider: provider.to_owned(), receipt, of: None, kept: false };
+        told.of = match told.receipt.about {
+            About::Message(_) => self.rows.messages.get(&told.key()).map(|message| message.delivery),
+            About::Delivery(id) => Some(id),
+        };
+        self.submit(Command::Receipt(Box::new(told)))
+    }
+
+    /// What waits for its message is tried again.
+    pub(super) fn early_receipts(&mut self) {
+        for (key, early) in self.rows.early.clone() {
+            let known = self.rows.messages.get(&key).map(|message| message.delivery);
+            let of = known.or(early.of.map(|(_, id)| id));
+            let told = Told { provider: key.provider, receipt: early.receipt, of, kept: true };
+            if of.is_some() {
+                self.submit(Command::Receipt(Box::new(told)));
+            }
+        }
+    }
+
+    /// Begins one with a workflow.
+    pub(super) fn begin_with(&mut self, steps: &[Step]) -> VerificationId {
+        self.create(Create { workflow: steps.to_vec(), ..self.start(PHONE) })
+    }
+}
+
+/// A step that waits so long for a receipt and a check.
+pub(super) fn by(channel: Channel, receipt_within: Option<u32>, wait: Option<u32>) -> Step {
+    Step { channel, wait, receipt_within }
+}
+
+/// A network's report that a message did not arrive.
+pub(super) fn undelivered() -> Fate {
+    Fate::Failed { class: "recipient_rejected".to_owned(), detail: "It says no.".to_owned() }
 }
 
 impl Rows {
@@ -298,6 +384,13 @@ impl Rows {
         }
         self.journal.extend(changes.journal);
         self.replays.extend(changes.once);
+        self.messages.extend(changes.messages);
+        for (key, early) in changes.early {
+            match early {
+                Some(early) => drop(self.early.insert(key, early)),
+                None => drop(self.early.remove(&key)),
+            }
+        }
     }
 }
 

@@ -93,6 +93,7 @@ pub(crate) fn read(
         lane: Lane::Open,
         private,
         dry_run: false,
+        workflow: Vec::new(),
         dialect: Some(DialectStart { origin: service.origin(), code, answered: None }),
         to,
     };

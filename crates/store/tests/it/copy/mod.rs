@@ -216,12 +216,13 @@ async fn story() -> Story {
         attempts: Vec::new(),
         state: DeliveryState::Queued,
         retry_at: Some(file.clock.now().plus(SECOND * 5)),
+        receipts: false,
     };
     done(&store, mine.of(Command::Sent(later))).await;
     file.clock.advance(SECOND);
     let pending = done(&store, Requests::once(mine.create(PHONE), "start", "b")).await;
-    done(&store, mine.sent(pending.delivery.unwrap().id, DeliveryState::Sent)).await;
     people(&store, &mine, file.clock.now()).await;
+    done(&store, mine.taken(pending.delivery.unwrap().id, "m1")).await;
     store.close().await.unwrap();
     Story {
         file,

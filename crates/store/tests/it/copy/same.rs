@@ -45,6 +45,9 @@ async fn told(store: &dyn Store, mine: &Requests) -> Vec<String> {
     told.push(format!("{:?}", store.projects().await.unwrap()));
     told.push(format!("{:?}", store.keys(mine.tenant.project).await.unwrap()));
     told.push(format!("{:?}", store.settings(mine.tenant, SettingKind::RateLimit).await.unwrap()));
+    let about = countersign_core::receipt::About::Message("m1".to_owned());
+    let found = store.addressee(countersign_sim::GATEWAY.to_owned(), about).await.unwrap();
+    told.push(format!("{:?}", found.unwrap()));
     told.push(format!("{:?}", store.journal(0, 1_000).await.unwrap()));
     told.push(format!("{:?}", store.journal(3, 2).await.unwrap()));
     told
@@ -80,9 +83,12 @@ async fn every_read_answers_the_same_on_both() {
     assert!(!report.was_complete && report.tables.iter().all(|table| table.source == table.target));
     let rows = |name| report.tables.iter().find(|table| table.table == name).unwrap().target;
     assert_eq!(report.tables.iter().map(|table| table.target).sum::<u64>(), report.written);
-    assert!(rows("verification") == 8 && rows("delivery") == 7 && rows("once") == 2, "{report:?}");
     let of_people = ["subject", "subject_index", "factor", "challenge"].map(rows);
     assert_eq!(of_people, [3, 2, 4, 3], "{report:?}");
+    assert!(
+        rows("verification") == 8 && rows("delivery") == 7 && rows("once") == 2 && rows("sent_message") == 1,
+        "{report:?}"
+    );
     let (old, new) = (file.open(), file.served_by(&to).await.unwrap());
     let (before, after) =
         (told(&old, &requests(&old.keys())).await, told(&new, &requests(&new.keys())).await);

@@ -1,0 +1,108 @@
+//! Where receipts go: to the delivery they are about, or to wait until somebody knows it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use countersign_core::command::{Command, Request};
+use countersign_core::ids::DeliveryId;
+use countersign_core::limits::MAX_EARLY_RECEIPTS;
+use countersign_core::receipt::{About, Fate, Receipt, ReceiptTaker, Told};
+use countersign_core::store::{KnownReceipt, Store, Unavailable};
+use countersign_core::tenant::Tenant;
+use countersign_core::time::{Entropy, EntropySource};
+
+use crate::limits::MESSAGE_ID_CHARS;
+
+/// Receipts that waited and are carried out at once.
+const SETTLE_MOST: usize = 256;
+
+/// Carries receipts out. Any node takes any receipt: which delivery it is about stands in the store.
+pub struct ReceiptSink {
+    store: Arc<dyn Store>,
+    entropy: Arc<dyn EntropySource>,
+    /// How many more may wait for their message, as far as this node knows.
+    room: AtomicUsize,
+}
+
+impl ReceiptSink {
+    /// A sink into this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn EntropySource>) -> Self {
+        Self { store, entropy, room: AtomicUsize::new(MAX_EARLY_RECEIPTS) }
+    }
+
+    /// Carries a receipt out, or keeps it until its message is known. `true` once that is committed, or when there is
+    /// nothing to do: the provider may be told that it arrived. `false` when it should bring it again.
+    pub async fn take(&self, provider: &str, receipt: Receipt) -> bool {
+        self.carry(provider, receipt).await.unwrap_or_else(|error| {
+            tracing::warn!(provider, %error, "a receipt was not taken; the provider is to bring it again");
+            false
+        })
+    }
+
+    async fn carry(&self, provider: &str, receipt: Receipt) -> Result<bool, Unavailable> {
+        let named = match &receipt.about {
+            About::Message(name) => !name.is_empty() && name.chars().count() <= MESSAGE_ID_CHARS,
+            About::Delivery(_) => true,
+        };
+        if receipt.fate == Fate::Underway || !named {
+            return Ok(true);
+        }
+        let found = self.store.addressee(provider.to_owned(), receipt.about.clone()).await?;
+        if found.is_none() && matches!(receipt.about, About::Delivery(_)) {
+            tracing::debug!(provider, "a receipt for a delivery that is not here, or not any more");
+            return Ok(true);
+        }
+        if found.is_none() && !self.has_room() {
+            tracing::warn!(provider, "too many receipts wait for messages that nobody here knows");
+            return Ok(false);
+        }
+        let (tenant, of) = found.map_or((Tenant::STORE, None), |(tenant, id)| (tenant, Some(id)));
+        self.submit(tenant, Told { provider: provider.to_owned(), receipt, of, kept: false }).await?;
+        Ok(true)
+    }
+
+    /// Carries out what waited and can be placed now. Called about each second, by every node: what two nodes do at once
+    /// counts once.
+    pub async fn settle(&self) {
+        let early = match self.store.early_receipts(SETTLE_MOST).await {
+            Ok(early) => early,
+            Err(error) => {
+                tracing::warn!(%error, "receipts that wait could not be read; the next tick tries again");
+                return;
+            }
+        };
+        self.room.store(MAX_EARLY_RECEIPTS.saturating_sub(early.waiting), Ordering::Relaxed);
+        for KnownReceipt { key, receipt, tenant, delivery } in early.known {
+            let of: Option<DeliveryId> = Some(delivery);
+            let told = Told { provider: key.provider, receipt, of, kept: true };
+            if let Err(error) = self.submit(tenant, told).await {
+                tracing::warn!(%error, "a receipt that waited was not carried out; the next tick tries again");
+                return;
+            }
+        }
+    }
+
+    async fn submit(&self, tenant: Tenant, told: Told) -> Result<(), Unavailable> {
+        let entropy = Entropy::draw(self.entropy.as_ref());
+        let command = Command::Receipt(Box::new(told));
+        self.store.submit(Request::of_system(tenant, entropy, command)).await.map(drop)
+    }
+
+    fn has_room(&self) -> bool {
+        let taken = |room: usize| room.checked_sub(1);
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+}
+
+impl ReceiptTaker for ReceiptSink {
+    fn take<'a>(
+        &'a self,
+        provider: &'a str,
+        receipt: Receipt,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        Box::pin(self.take(provider, receipt))
+    }
+}
