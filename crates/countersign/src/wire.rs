@@ -28,7 +28,7 @@ use crate::logging;
 use crate::problem::Outcome;
 
 pub(crate) use copy::copy;
-pub(crate) use engine::{Opened, migrate, open, open_with};
+pub(crate) use engine::{Opened, fence, migrate, open, open_with};
 
 /// Where receipts go, whichever door they come through.
 pub(crate) fn receipts(opened: &Opened) -> Arc<ReceiptSink> {

@@ -47,8 +47,13 @@ fn secret() -> SecretBytes {
 /// What the app shows `steps` away from `at`.
 #[must_use]
 pub fn totp_at(at: Timestamp, steps: i64) -> String {
-    let step = time_step(at, Duration::from_secs(30)).saturating_add_signed(steps);
-    hotp(Algorithm::Sha1, FACTOR_SECRET, step, 6).reveal().to_owned()
+    totp_of(time_step(at, Duration::from_secs(30)).saturating_add_signed(steps))
+}
+
+/// What the app shows in a time step.
+#[must_use]
+pub fn totp_of(step: u64) -> String {
+    hotp_of(step)
 }
 
 /// What the token shows at `counter`.

@@ -29,7 +29,7 @@ const BACK: [u64; 4] = [1, 60, 600, 90_000];
 
 impl World {
     pub(super) fn step(&mut self) -> Result<(), String> {
-        match self.random.below(100) {
+        match self.random.below(125) {
             0..20 => self.create(),
             20..65 => self.check(),
             65..72 => self.messages(),
@@ -45,6 +45,7 @@ impl World {
                 self.clock.advance(Duration::from_secs(seconds));
                 Ok(())
             }
+            100..125 => self.use_factor(),
             _ => {
                 let seconds = *self.random.pick(&BACK);
                 self.trace.push(format!("clock -{seconds} s"));

@@ -1,7 +1,8 @@
 //! Random commands on the memory engine while the clock jumps, judged by the client's own history alone: invariants
-//! 1, 2, 3, 4, 6 and 7 of the design, and that a right code is not refused without a reason.
+//! 1, 2, 3, 4, 6, 7 and 11 of the design, and that a right code is not refused without a reason.
 
 mod actions;
+mod factors;
 mod messages;
 mod model;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use countersign_core::verification::{Report as Said, Status};
 use countersign_store::memory::MemoryStore;
 
 use crate::{FakeClock, Requests, SeededEntropy, test_keys};
+use factors::{Owned, Thing};
 use model::{Counter, Guesses, Known};
 
 /// How often the interesting things happened, so that a run that tried nothing does not count as a proof.
@@ -47,6 +49,12 @@ pub struct Tally {
     pub sent: u32,
     /// Outcomes told again.
     pub replayed: u32,
+    /// Codes of factors accepted.
+    pub granted: u32,
+    /// Codes of factors compared and found wrong or used.
+    pub declined: u32,
+    /// Entries at factors refused because of a pause.
+    pub locked: u32,
     /// Receipts that moved a delivery.
     pub reported: u32,
     /// Steps of workflows that sent.
@@ -79,6 +87,7 @@ struct World {
     tenants: [Requests; 2],
     known: Vec<Known>,
     guesses: BTreeMap<Counter, Guesses>,
+    owned: BTreeMap<(usize, Thing), Owned>,
     /// Messages per tenant and folded recipient that no approval gave back.
     sends: BTreeMap<(usize, &'static str), Vec<(Timestamp, VerificationId)>>,
     /// The latest idempotent request that changed something, when, and what came of it.
@@ -105,6 +114,7 @@ impl World {
             tenants: [first, second],
             known: Vec::new(),
             guesses: BTreeMap::new(),
+            owned: BTreeMap::new(),
             sends: BTreeMap::new(),
             told: None,
             tally: Tally::default(),
@@ -112,8 +122,8 @@ impl World {
         }
     }
 
-    /// Submits a request and holds the journal against what changed (invariant 6).
-    fn submit(&mut self, request: Request) -> Result<Outcome, String> {
+    /// Notes the time of a request; a clock far behind the last one must be refused, and is set right.
+    fn catch_up(&mut self, request: &Request) -> Result<(), String> {
         self.seen = self.seen.max(self.clock.now());
         if self.seen.since(self.clock.now()) > CLOCK_TOLERANCE {
             let refused = now(self.store.submit(request.clone()));
@@ -122,6 +132,12 @@ impl World {
             }
             self.clock.set(self.seen);
         }
+        Ok(())
+    }
+
+    /// Submits a request and holds the journal against what changed (invariant 6).
+    fn submit(&mut self, request: Request) -> Result<Outcome, String> {
+        self.catch_up(&request)?;
         let (before, written) = (self.states(), self.store.entries().len());
         let outcome = now(self.store.submit(request.clone())).map_err(|error| error.to_string())?;
         let mut after = self.states();

@@ -4,7 +4,7 @@ use super::{Tally, run};
 fn the_invariants_hold_on_every_seed() {
     let mut sum = Tally::default();
     for seed in 0..200 {
-        let tally = run(seed, 170).unwrap_or_else(|broken| panic!("{broken}"));
+        let tally = run(seed, 210).unwrap_or_else(|broken| panic!("{broken}"));
         sum.created += tally.created;
         sum.approved += tally.approved;
         sum.wrong += tally.wrong;
@@ -12,6 +12,9 @@ fn the_invariants_hold_on_every_seed() {
         sum.expired += tally.expired;
         sum.sent += tally.sent;
         sum.replayed += tally.replayed;
+        sum.granted += tally.granted;
+        sum.declined += tally.declined;
+        sum.locked += tally.locked;
         sum.reported += tally.reported;
         sum.stepped += tally.stepped;
     }
@@ -25,6 +28,9 @@ fn the_invariants_hold_on_every_seed() {
         sum.replayed,
         sum.reported,
         sum.stepped,
+        sum.granted,
+        sum.declined,
+        sum.locked,
     ];
     assert!(least.iter().all(|count| *count >= 100), "the seeds try too little: {sum:?}");
 }

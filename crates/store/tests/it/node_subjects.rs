@@ -165,6 +165,32 @@ async fn two_nodes_that_see_a_name_for_the_first_time_make_one_subject() {
     assert_eq!(cluster.count("SELECT count(*) FROM factor").await, 2);
 }
 
+/// What was used before a node died is used after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_counters_and_lists_survive_a_node() {
+    let cluster = Cluster::new().await;
+    let node = cluster.node(1).await;
+    let mine = requests(&node, 1);
+    let codes = [
+        ("ann", totp(), totp_at(cluster.clock.now(), 0)),
+        ("ben", hotp_token(), hotp_of(3)),
+        ("eve", backup_list(), listed_code(2)),
+    ];
+    for (external_id, plan, code) in codes.clone() {
+        shown(&node, mine.enrol(external_id, plan)).await;
+        shown(&node, mine.try_code(external_id, &code)).await;
+    }
+    // Not closed: it leaves like one that was killed.
+    drop(node);
+    let node = cluster.node(2).await;
+    let mine = requests(&node, 2);
+    for (external_id, _, code) in codes {
+        let late = node.submit(mine.try_code(external_id, &code)).await.unwrap().answer;
+        assert!(matches!(late, Answer::Declined(Refusal::CodeIncorrect, _)), "{external_id}: {late:?}");
+    }
+    shown(&node, mine.try_code("ben", &hotp_of(4))).await;
+}
+
 /// Made, removed and made again within one batch, beside one that was there before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_changes_hands_within_one_batch() {
