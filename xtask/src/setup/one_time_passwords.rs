@@ -15,7 +15,9 @@ pub(super) fn install() -> Result<()> {
     }
     if !debian::can_install() {
         let packages = missing.join(" ");
-        bail!("missing: {packages}. Install them (Debian: apt-get install {packages}), then run the command again.");
+        bail!(
+            "missing: {packages}. Install them (Debian: apt-get install {packages}), then run the command again."
+        );
     }
     debian::install(&missing)?;
     match self::missing().as_slice() {
