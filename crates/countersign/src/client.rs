@@ -1,9 +1,10 @@
-//! The client of the API that `send`, `check`, `inbox`, `keys` and `projects` use.
+//! The client of the API that the commands use which talk to a running server.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::Method;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -36,6 +37,14 @@ pub(crate) type Answer = Result<Value, Refused>;
 pub(crate) struct Refused {
     status: u16,
     document: Value,
+    retry_after: Option<Duration>,
+}
+
+/// What a call with an idempotency key was answered with.
+pub(crate) struct Once {
+    pub(crate) answer: Answer,
+    /// Whether the same call was made before, and this is what it was answered with then.
+    pub(crate) replayed: bool,
 }
 
 /// A client of one server.
@@ -68,6 +77,12 @@ impl Server {
 }
 
 impl Client {
+    /// A client without a key, for the doors that need none.
+    pub(crate) fn without_key(base: &str) -> Outcome<Self> {
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { http: http(reqwest::Client::builder())?, base, key: None })
+    }
+
     /// A client of the owner-only socket of a running server.
     pub(crate) fn over_socket(socket: &Path) -> Outcome<Self> {
         let http = http(reqwest::Client::builder().unix_socket(socket))?;
@@ -82,21 +97,44 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Outcome<Answer> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).query(query);
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key.as_str());
+        let response = self.send(self.request(method, path).query(query), body).await?;
+        self.read(response).await
+    }
+
+    /// POSTs something that happens once, however often it is posted under this key.
+    pub(crate) async fn once(&self, path: &str, key: &str, body: &Value) -> Outcome<Once> {
+        let request = self.request(Method::POST, path).header("idempotency-key", key);
+        let response = self.send(request, Some(body)).await?;
+        let replayed = response.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
+        Ok(Once { answer: self.read(response).await?, replayed })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.key {
+            Some(key) => request.bearer_auth(key.as_str()),
+            None => request,
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+    }
+
+    async fn send(&self, request: RequestBuilder, body: Option<&Value>) -> Outcome<Response> {
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        request.send().await.map_err(|error| self.unreachable(&error))
+    }
+
+    async fn read(&self, response: Response) -> Outcome<Answer> {
         let status = response.status();
+        let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = header.map(Duration::from_secs);
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         let empty = bytes.is_empty() && status.is_success();
         let document = if empty { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
         match document {
             Ok(document) if status.is_success() => Ok(Ok(document)),
-            Ok(document) => Ok(Err(Refused { status: status.as_u16(), document })),
+            Ok(document) => Ok(Err(Refused { retry_after, ..Refused::new(status.as_u16(), document) })),
             Err(_) => Err(Problem::new(
                 "the answer cannot be understood",
                 format!("{} answered {status} without JSON", self.base),
@@ -129,7 +167,17 @@ fn http(builder: reqwest::ClientBuilder) -> Outcome<reqwest::Client> {
 
 impl Refused {
     pub(crate) fn new(status: u16, document: Value) -> Self {
-        Self { status, document }
+        Self { status, document, retry_after: None }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// How long to wait before the same call may be made again; `None` when waiting does not help.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after.filter(|_| matches!(self.status, 429 | 503))
     }
 
     /// The stable code.

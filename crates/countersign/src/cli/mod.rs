@@ -1,19 +1,25 @@
 //! The command line: one file per command.
 
+mod challenge;
 mod check;
 mod clock;
 mod completion;
 mod config;
 mod dev;
+mod device;
 mod docs;
 mod doctor;
+mod factors;
+mod import;
 mod inbox;
 mod init;
 mod keys;
 mod migrate;
+mod money;
 mod output;
 mod place;
 mod projects;
+mod qr;
 mod ring;
 mod send;
 mod serve;
@@ -60,6 +66,12 @@ enum Command {
     Send(send::Args),
     /// Check a code; exit code 3 when it is not accepted.
     Check(check::Args),
+    /// Enrol authenticator apps, tokens, backup codes and devices, and look after them.
+    Factors(factors::Args),
+    /// Ask a person for an approval by one of their factors; exit code 3 when a code is not accepted.
+    Challenge(challenge::Args),
+    /// Be the device that approves: enrol it, see what is asked, sign the answer.
+    Device(device::Args),
     /// Read the messages that test keys sent.
     Inbox(inbox::Args),
     /// Make, list and revoke API keys.
@@ -68,13 +80,15 @@ enum Command {
     Projects(projects::Args),
     /// Look at the store's clock, or accept that it was set back.
     Clock(clock::Args),
+    /// Take over tokens and authenticator apps that are enrolled elsewhere.
+    Import(import::Args),
     /// Change the root keys that everything secret is derived from, without a stop.
     Ring(ring::Args),
     /// Check a configuration, show what is in force, or print a sample.
     Config(config::Args),
     /// Bring the store's schema up to date (the server does so at start, too).
     Migrate(migrate::Args),
-    /// Move a store from a SQLite file into PostgreSQL.
+    /// Move a store from a SQLite file into PostgreSQL, or fence it after a restore from a backup.
     Store(store::Args),
     /// Look for what keeps the server from working, and say how to fix it.
     Doctor(doctor::Args),
@@ -112,10 +126,14 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Serve(args) => serve::run(&args, output).await,
         Command::Send(args) => send::run(&args, output).await,
         Command::Check(args) => check::run(&args, output).await,
+        Command::Factors(args) => factors::run(&args, output).await,
+        Command::Challenge(args) => challenge::run(&args, output).await,
+        Command::Device(args) => device::run(&args, output).await,
         Command::Inbox(args) => inbox::run(&args, output).await,
         Command::Keys(args) => keys::run(&args, output).await,
         Command::Projects(args) => projects::run(&args, output).await,
         Command::Clock(args) => clock::run(&args, output).await,
+        Command::Import(args) => import::run(&args, output).await,
         Command::Ring(args) => ring::run(&args, output),
         Command::Config(args) => config::run(&args, output),
         Command::Migrate(args) => migrate::run(&args, output).await,

@@ -53,6 +53,12 @@ pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A text that somebody else chose, on one line, without what a terminal would obey or that turns digits around.
+pub(crate) fn plain(text: &str) -> String {
+    const LONGEST: usize = 200;
+    countersign_delivery::messages::single_line(text, LONGEST)
+}
+
 /// A line from standard input, without its end; for secrets and codes that must not stand in the shell's history.
 pub(crate) fn line_from_stdin(what: &str) -> Outcome<zeroize::Zeroizing<String>> {
     let mut line = zeroize::Zeroizing::new(String::new());

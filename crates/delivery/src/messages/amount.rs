@@ -74,7 +74,8 @@ impl Grouping {
 
 /// Digits after the decimal sign (ISO 4217, list one, column "minor unit"); two unless listed here.
 /// `None` when the text is not the shape of a currency code.
-fn minor_digits(currency: &str) -> Option<u32> {
+#[must_use]
+pub fn minor_digits(currency: &str) -> Option<u32> {
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return None;
     }

@@ -14,6 +14,7 @@ mod template;
 
 use minijinja::{HtmlEscape, Value};
 
+pub use amount::minor_digits;
 pub use clean::single_line;
 pub use countersign_core::verification::Purpose;
 pub use sms::{SmsEncoding, SmsSize, measure};

@@ -32,7 +32,40 @@ async fn a_ledger_that_changed_while_a_batch_waited_for_it_is_locked() {
         let ids: Vec<Vec<u8>> = (1..=3_u128).map(|n| n.to_be_bytes().to_vec()).collect();
         session.query(Sql::Lock, &[&none, &none, &tenants, &ids, &none, &none]).await.unwrap().len()
     });
-    let (watch, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    until_waiting(&url).await;
+    aside.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(locking.await.unwrap(), 3);
+}
+
+/// The same for subjects, by all that leads to them: a name, an id, a factor, a challenge.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_that_changed_while_a_batch_waited_for_it_is_locked() {
+    let (url, aside) = database().await;
+    let rows = "INSERT INTO subject (tenant, id, body) SELECT '\\x01', decode(lpad(to_hex(n), 32, '0'), 'hex'), '\\x00' FROM generate_series(1, 5) n;
+         INSERT INTO subject_index (tenant, digest, subject) SELECT tenant, id, id FROM subject;
+         INSERT INTO factor (tenant, id, subject) SELECT tenant, id, id FROM subject;
+         INSERT INTO challenge (tenant, id, subject, body) SELECT tenant, id, id, '\\x00' FROM subject";
+    aside.batch_execute(rows).await.unwrap();
+    let session = Connector::new(&Settings::new(url.as_str())).unwrap().session().await.unwrap();
+    aside.batch_execute("BEGIN; UPDATE subject SET body = '\\x01'").await.unwrap();
+    let locking = tokio::spawn(async move {
+        let of = vec![vec![1_u8]];
+        let id = |n: u128| vec![n.to_be_bytes().to_vec()];
+        let (name, subject, factor, challenge) = (id(4), id(1), id(3), id(2));
+        let rows = session
+            .query(Sql::LockSubjects, &[&of, &name, &of, &subject, &of, &factor, &of, &challenge])
+            .await
+            .unwrap();
+        rows.iter().map(|row| row.get::<_, &[u8]>(0)[15]).collect::<Vec<_>>()
+    });
+    until_waiting(&url).await;
+    aside.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(locking.await.unwrap(), [1, 2, 3, 4], "in the order of their ids");
+}
+
+/// Waits until somebody waits for a lock in this database.
+async fn until_waiting(url: &str) {
+    let (watch, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     let waiting = async {
         let sql = "SELECT count(*) FROM pg_stat_activity
@@ -42,8 +75,6 @@ async fn a_ledger_that_changed_while_a_batch_waited_for_it_is_locked() {
         }
     };
     tokio::time::timeout(Duration::from_secs(4), waiting).await.unwrap();
-    aside.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(locking.await.unwrap(), 3);
 }
 
 /// A plan made while the tables were empty must not walk over the whole journal when they have grown.

@@ -2,6 +2,7 @@
 
 mod failing;
 mod file;
+mod subjects;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,8 +85,21 @@ async fn done(store: &SqliteStore, request: Request) -> Snapshot {
 /// Every row of every table, as it is stored.
 fn dump(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
-    let tables =
-        ["project", "api_key", "recipient_index", "recipient", "verification", "delivery", "journal", "once"];
+    let tables = [
+        "project",
+        "api_key",
+        "recipient_index",
+        "recipient",
+        "verification",
+        "delivery",
+        "journal",
+        "once",
+        "setting",
+        "subject",
+        "subject_index",
+        "factor",
+        "challenge",
+    ];
     let mut rows = Vec::new();
     for table in tables {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();

@@ -14,10 +14,12 @@ use countersign_core::ids::KeyId;
 use countersign_core::keys::{Keys, sha256};
 use countersign_core::setting::{Put, Setting, SettingKey, SettingKind};
 use countersign_core::store::Store;
+use countersign_core::subject::{Act, Authority};
 use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, default_scopes};
 use countersign_core::tenant::{Mode, Tenant};
-use countersign_core::time::Clock as _;
+use countersign_core::time::{Clock as _, Timestamp};
 use countersign_core::verification::{Report as Told, Verification};
+use countersign_sim::subjects::{backup_list, hotp_token, totp, totp_at};
 use countersign_sim::{FakeClock, Requests, SeededEntropy, test_ring};
 use countersign_store::copy::{CopyFailure, Report, copy};
 use countersign_store::postgres::{self, PostgresStore};
@@ -99,7 +101,10 @@ async fn dump(at: &postgres::Settings) -> String {
         SELECT * FROM recipient_index ORDER BY 1, 2; SELECT * FROM recipient ORDER BY 1;
         SELECT * FROM verification ORDER BY 1, 2; SELECT * FROM delivery ORDER BY 1, 2; SELECT * FROM lane ORDER BY 1;
         SELECT * FROM journal ORDER BY 1, 2; SELECT first, lane, n, stamp FROM journal_run ORDER BY 1;
-        SELECT * FROM journal_lane ORDER BY 1; SELECT * FROM once ORDER BY 1";
+        SELECT * FROM journal_lane ORDER BY 1; SELECT * FROM once ORDER BY 1; SELECT * FROM setting ORDER BY 1, 2, 3;
+        SELECT tenant, id, body, removed_at, 'subject' FROM subject ORDER BY 1, 2;
+        SELECT * FROM subject_index ORDER BY 1, 2; SELECT * FROM factor ORDER BY 1;
+        SELECT *, 'challenge' FROM challenge ORDER BY 1, 2";
     psql(at, sql).await
 }
 
@@ -145,6 +150,24 @@ struct Story {
     guessed: Verification,
     approved: Verification,
     waiting: Verification,
+}
+
+/// Subjects with factors and challenges in all states, and one who was removed.
+async fn people(store: &dyn Store, mine: &Requests, now: Timestamp) {
+    let requests = [
+        mine.enrol("ann", totp()),
+        mine.enrol("ann", backup_list()),
+        mine.ask("ann", &[]),
+        mine.try_code("ann", &totp_at(now, 0)),
+        mine.enrol("ben", hotp_token()),
+        mine.ask("ben", &[]),
+        mine.subject(mine.named("ben"), Act::Remove(Authority::Key)),
+        mine.of_tenant(test_tenant(mine)).enrol("ann", totp()),
+    ];
+    for request in requests {
+        let answer = answer(store, request).await;
+        assert!(matches!(answer, Answer::Subject(_) | Answer::Granted(..)), "{answer:?}");
+    }
 }
 
 /// A file with everything in it: a project with its key, verifications in all states, of people and of subjects,
@@ -198,6 +221,7 @@ async fn story() -> Story {
     file.clock.advance(SECOND);
     let pending = done(&store, Requests::once(mine.create(PHONE), "start", "b")).await;
     done(&store, mine.sent(pending.delivery.unwrap().id, DeliveryState::Sent)).await;
+    people(&store, &mine, file.clock.now()).await;
     store.close().await.unwrap();
     Story {
         file,

@@ -7,9 +7,11 @@ use countersign_core::limits::LEASE;
 use countersign_core::refusal::Refusal;
 use countersign_core::setting::SettingKind;
 use countersign_core::store::{Filter, Retention, Store};
+use countersign_core::subject::{Act, Aim};
 use countersign_core::time::Clock as _;
 use countersign_core::verification::Status;
 use countersign_sim::Requests;
+use countersign_sim::subjects::{listed_code, totp_at};
 
 use crate::bench::number_journal;
 
@@ -38,12 +40,35 @@ async fn told(store: &dyn Store, mine: &Requests) -> Vec<String> {
     for tenant in [mine.tenant, test_tenant(mine)] {
         told.push(format!("{:?}", store.outbox(tenant, None, None, 100).await.unwrap()));
     }
+    told.extend(told_of_subjects(store, mine).await);
     told.push(format!("{:?}", store.key(key(mine).prefix).await.unwrap().unwrap()));
     told.push(format!("{:?}", store.projects().await.unwrap()));
     told.push(format!("{:?}", store.keys(mine.tenant.project).await.unwrap()));
     told.push(format!("{:?}", store.settings(mine.tenant, SettingKind::RateLimit).await.unwrap()));
     told.push(format!("{:?}", store.journal(0, 1_000).await.unwrap()));
     told.push(format!("{:?}", store.journal(3, 2).await.unwrap()));
+    told
+}
+
+async fn told_of_subjects(store: &dyn Store, mine: &Requests) -> Vec<String> {
+    let mut told = Vec::new();
+    for tenant in [mine.tenant, test_tenant(mine)] {
+        let page = store.subjects(tenant, None, 100).await.unwrap();
+        assert_eq!(page.subjects.len(), 1, "who was removed is not listed");
+        for factor in page.subjects.iter().flat_map(|row| &row.factors) {
+            assert_eq!(store.tenant_of_factor(factor.id).await.unwrap(), Some(tenant));
+            told.push(format!("{:?}", store.subject(tenant, Aim::Factor(factor.id)).await.unwrap()));
+        }
+        let name = mine.of_tenant(tenant).named("ann");
+        told.push(format!("{:?}", store.subject(tenant, name).await.unwrap().unwrap()));
+        let challenges = store.challenges(tenant, None, None, 100).await.unwrap();
+        for (challenge, subject) in &challenges.challenges {
+            told.push(format!("{:?}", store.subject(tenant, Aim::Challenge(challenge.id)).await.unwrap()));
+            told.push(format!("{:?}", store.challenges(tenant, Some(subject.id), None, 1).await.unwrap()));
+        }
+        told.push(format!("{page:?} {challenges:?}"));
+    }
+    assert!(store.subject(mine.tenant, mine.named("ben")).await.unwrap().is_none());
     told
 }
 
@@ -56,6 +81,8 @@ async fn every_read_answers_the_same_on_both() {
     let rows = |name| report.tables.iter().find(|table| table.table == name).unwrap().target;
     assert_eq!(report.tables.iter().map(|table| table.target).sum::<u64>(), report.written);
     assert!(rows("verification") == 8 && rows("delivery") == 7 && rows("once") == 2, "{report:?}");
+    let of_people = ["subject", "subject_index", "factor", "challenge"].map(rows);
+    assert_eq!(of_people, [3, 2, 4, 3], "{report:?}");
     let (old, new) = (file.open(), file.served_by(&to).await.unwrap());
     let (before, after) =
         (told(&old, &requests(&old.keys())).await, told(&new, &requests(&new.keys())).await);
@@ -82,6 +109,13 @@ async fn what_was_begun_before_goes_on_after() {
 
     let new = done(&store, mine.check(pending.id, &mine.code_of(&pending))).await;
     assert!(matches!(new.verification.status, Status::Approved), "{new:?}");
+    let used = answer(&store, mine.try_code("ann", &totp_at(file.clock.now(), 0))).await;
+    assert!(matches!(used, Answer::Declined(Refusal::CodeIncorrect, _)), "a used step stays used: {used:?}");
+    let granted = answer(&store, mine.try_code("ann", &listed_code(1))).await;
+    assert!(matches!(granted, Answer::Granted(..)), "{granted:?}");
+    let put = answer(&store, mine.subject(mine.named("ben"), Act::Put(None))).await;
+    let old = store.subjects(mine.tenant, None, 10).await.unwrap().subjects.len();
+    assert!(matches!(put, Answer::Subject(_)) && old == 2, "a name that was given back is free: {put:?}");
     let wrong = answer(&store, mine.check(guessed.id, &mine.wrong_code_of(&guessed))).await;
     assert_eq!(wrong.snapshot().unwrap().verification.checks_used, 2, "{wrong:?}");
 
