@@ -85,7 +85,8 @@ fn the_file_that_microsoft_entra_takes_is_taken() {
 
 #[test]
 fn spaces_dashes_small_letters_and_padding_are_not_part_of_a_secret() {
-    for text in ["gezd gnbv gy3t qojq gezd gnbv gy3t qojq", "GEZDGNBV-GY3TQOJQ-GEZDGNBV-GY3TQOJQ====", BASE32] {
+    for text in ["gezd gnbv gy3t qojq gezd gnbv gy3t qojq", "GEZDGNBV-GY3TQOJQ-GEZDGNBV-GY3TQOJQ====", BASE32]
+    {
         let read = read_secret(text, None, Encoding::Base32).unwrap();
         assert_eq!(read.as_slice(), b"12345678901234567890", "{text}");
     }
