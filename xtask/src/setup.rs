@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the tests start and cargo does not bring.
 //!
-//! Everything lands in `target/tools` except Chromium, PostgreSQL and PgBouncer, which come from the system.
+//! Everything lands in `target/tools` except Chromium, PostgreSQL, PgBouncer, oathtool and zbarimg, which come from the
+//! system.
 //! The versions stand in `xtask/tools`, one file per package manager. Each part first looks whether its work
 //! is done, so the whole is quick the second time.
 
@@ -8,6 +9,7 @@ pub(crate) mod cargo_deny;
 pub(crate) mod chromium;
 mod debian;
 mod node;
+mod one_time_passwords;
 mod postgres;
 mod python;
 
@@ -27,6 +29,7 @@ pub(crate) fn run(checkout: &Checkout) -> Result<()> {
     node::install(checkout).context("Node packages")?;
     chromium::install().context("Chromium")?;
     postgres::install().context("PostgreSQL")?;
+    one_time_passwords::install().context("oathtool and zbarimg")?;
     cargo_deny::install(checkout).context("cargo-deny")?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The Python environment in `target/tools/venv`: the mail server of the SMTP tests, Twilio's client library.
+//! The Python environment in `target/tools/venv`: the mail server of the SMTP tests, Twilio's client library,
+//! an authenticator.
 
 use std::path::Path;
 
