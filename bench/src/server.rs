@@ -138,7 +138,15 @@ impl Drop for Node {
 fn create_key(binary: &Path, directory: &Path) -> anyhow::Result<String> {
     let mut create = Command::new(binary);
     create.args(["keys", "create", "--json", "--kind", "restricted"]).current_dir(directory);
-    for scope in ["verifications:write", "verifications:check", "verifications:read", "codes:reveal"] {
+    for scope in [
+        "verifications:write",
+        "verifications:check",
+        "verifications:read",
+        "codes:reveal",
+        "factors:write",
+        "challenges:write",
+        "challenges:check",
+    ] {
         create.args(["--scope", scope]);
     }
     let made = create.env("COUNTERSIGN_PROFILE", directory.join("profile.toml")).output()?;
