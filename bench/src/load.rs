@@ -44,7 +44,7 @@ pub(crate) enum Pace {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A number nobody used in this run: Polish mobile numbers of 7 prefixes, 10 million each.
-fn fresh_number() -> (u64, String) {
+pub(crate) fn fresh_number() -> (u64, String) {
     const PREFIXES: [&str; 7] = ["60", "66", "69", "50", "51", "53", "57"];
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
     let prefix = PREFIXES[(n / 10_000_000 % 7) as usize];

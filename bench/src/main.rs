@@ -13,6 +13,8 @@ mod reference;
 mod report;
 mod server;
 mod sink;
+
+mod totp;
 mod wire;
 
 use std::fs::Permissions;
@@ -56,6 +58,13 @@ impl From<Dialect> for Wire {
     }
 }
 
+/// Something else than verifications from end to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OtherFlow {
+    /// Checks of an authenticator app's codes, beside those of verifications.
+    Totp,
+}
+
 /// Measure the server's speed.
 #[derive(Parser)]
 struct Arguments {
@@ -77,6 +86,12 @@ struct Arguments {
     /// Measure this dialect and the native API in turns, instead of the usual rows.
     #[arg(long, value_enum)]
     dialect: Option<Dialect>,
+    /// Measure this flow instead of the usual rows, in three turns, with the most people of --concurrency.
+    #[arg(long, value_enum)]
+    flow: Option<OtherFlow>,
+    /// With --flow: checks of each row in each turn.
+    #[arg(long, default_value_t = 20_000)]
+    checks: usize,
     /// Seconds each row is measured.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
@@ -101,15 +116,25 @@ async fn main() -> anyhow::Result<()> {
     if arguments.reference {
         return reference::serve().await;
     }
-    let report = measure(&arguments).await?;
-    println!("{}", report.table());
+    let measured = measure(&arguments).await?;
+    let (table, json) = match &measured {
+        Measured::Usual(report) => (report.table(), serde_json::to_vec_pretty(report)?),
+        Measured::Totp(report) => (report.table(), serde_json::to_vec_pretty(report)?),
+    };
+    println!("{table}");
     if let Some(path) = &arguments.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
+        std::fs::write(path, json)?;
     }
     Ok(())
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
+/// What was measured.
+enum Measured {
+    Usual(Report),
+    Totp(totp::Report),
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
     // The server wants its directory for its owner alone.
     let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()?;
     let fsync_per_second = reference::fsync_rate(directory.path())?;
@@ -136,6 +161,20 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
             None => load::store(&servers, arguments.stored).await?,
         }
     }
+    if arguments.flow == Some(OtherFlow::Totp) {
+        let plan = totp::Plan { people: widest, checks: arguments.checks, turns: 3 };
+        let rows = totp::measure(&servers, plan).await?;
+        let nodes = servers.figures()?;
+        let store = report::store(database.as_ref(), nodes.len(), arguments.lanes)?;
+        return Ok(Measured::Totp(totp::Report {
+            store,
+            fsync_per_second,
+            empty_handler_per_second: empty_per_second,
+            people: widest,
+            rows,
+            nodes,
+        }));
+    }
     let stage = Stage { servers: &servers, sink: &sink, database: database.as_ref() };
     let dialects = compare(arguments, &stage).await?;
     let rows = match arguments.dialect {
@@ -143,7 +182,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         Some(_) => dialects.iter().flat_map(Comparison::rows).cloned().collect(),
     };
     let nodes = servers.figures()?;
-    Ok(Report {
+    Ok(Measured::Usual(Report {
         store: report::store(database.as_ref(), nodes.len(), arguments.lanes)?,
         nodes,
         lanes: arguments.lanes,
@@ -153,7 +192,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         self_ratio: arguments.dialect.is_none().then(|| own_ratio(&rows, empty_per_second)),
         dialects,
         rows,
-    })
+    }))
 }
 
 /// A dialect beside the native API, where one is asked for.

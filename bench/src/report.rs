@@ -20,7 +20,7 @@ impl Quantiles {
         Self { p50: at(0.5).copied().unwrap_or(0), p99: at(0.99).copied().unwrap_or(0) }
     }
 
-    fn show(self) -> String {
+    pub(crate) fn show(self) -> String {
         format!("{:.1} / {:.1}", f64::from(self.p50) / 1e3, f64::from(self.p99) / 1e3)
     }
 }
@@ -116,7 +116,7 @@ impl Report {
             self.fsync_per_second,
             self.ratios(),
             self.stored,
-            self.nodes.iter().map(NodeFigures::line).collect::<Vec<_>>().join("\n")
+            node_lines(&self.nodes)
         )
     }
 
@@ -144,6 +144,11 @@ impl NodeFigures {
     fn line(&self) -> String {
         format!("ready in {} ms; peak memory {:.0} MiB", self.ready_milliseconds, self.peak_memory_mebibytes)
     }
+}
+
+/// What the nodes say of themselves, one a line.
+pub(crate) fn node_lines(nodes: &[NodeFigures]) -> String {
+    nodes.iter().map(NodeFigures::line).collect::<Vec<_>>().join("\n")
 }
 
 /// What the rows are kept in, for the report.

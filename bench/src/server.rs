@@ -171,7 +171,15 @@ impl Drop for Node {
 
 /// A live key that also sees codes, for the rows that deliver them themselves.
 fn bearer(setup: &Setup<'_>) -> anyhow::Result<String> {
-    let scopes = ["verifications:write", "verifications:check", "verifications:read", "codes:reveal"];
+    let scopes = [
+        "verifications:write",
+        "verifications:check",
+        "verifications:read",
+        "codes:reveal",
+        "factors:write",
+        "challenges:write",
+        "challenges:check",
+    ];
     let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
     let key = create_key(setup, ["--kind", "restricted"].into_iter().chain(scopes))?;
     Ok(format!("Bearer {}", key["secret"].as_str().context("no key")?))

@@ -151,7 +151,7 @@ pub trait ReceiptReader: Send + Sync + 'static {
     fn read(&self, provider: &str, token: &str, posted: &Posted<'_>) -> Result<Vec<Receipt>, NotAReceipt>;
 }
 
-/// Reads no receipts: for nodes and doors without providers that give any.
+/// Reads no receipts and takes none: for nodes and doors without providers that give any.
 #[derive(Debug, Clone, Copy)]
 pub struct NoReceipts;
 
@@ -170,4 +170,10 @@ pub trait ReceiptTaker: Send + Sync + 'static {
         provider: &'a str,
         receipt: Receipt,
     ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+}
+
+impl ReceiptTaker for NoReceipts {
+    fn take<'a>(&'a self, _: &'a str, _: Receipt) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        Box::pin(std::future::ready(false))
+    }
 }

@@ -195,7 +195,11 @@ impl Refused {
         self.status == 410
             || matches!(
                 self.code(),
-                "code_incorrect" | "code_malformed" | "binding_mismatch" | "verification_already_approved"
+                "code_incorrect"
+                    | "code_malformed"
+                    | "binding_mismatch"
+                    | "verification_already_approved"
+                    | "challenge_already_approved"
             )
     }
 
@@ -211,8 +215,12 @@ impl Refused {
     }
 
     fn fix(&self) -> String {
-        let attempts = self.document.pointer("/verification/attempts_remaining").and_then(Value::as_u64);
-        match (self.code(), attempts) {
+        let left = |object: &str| self.document.pointer(&format!("/{object}/attempts_remaining"))?.as_u64();
+        let of_challenge = self.document.get("challenge").is_some() || self.code().starts_with("challenge_");
+        match (self.code(), left("verification").or_else(|| left("challenge"))) {
+            ("code_incorrect" | "binding_mismatch", Some(0)) if of_challenge => {
+                "begin a new challenge".to_owned()
+            }
             ("code_incorrect" | "binding_mismatch", Some(0)) => "start a new verification".to_owned(),
             ("code_incorrect" | "binding_mismatch", Some(left)) => {
                 format!("look again; {left} tries are left")
@@ -227,6 +235,14 @@ impl Refused {
             ("no_route", _) => {
                 "add providers and [[routes]] to the configuration, or use a test key".to_owned()
             }
+            ("code_incorrect", None) => "look again, and give the code that is shown now".to_owned(),
+            ("factor_locked", _) => "wait, or take the lock off with `countersign factors unlock`".to_owned(),
+            ("factor_required", _) => "enrol one with `countersign factors enroll`".to_owned(),
+            ("removal_unproven", _) => {
+                "use a key with the scope factors:manage, or name a challenge that another factor approved"
+                    .to_owned()
+            }
+            (_, _) if of_challenge && matches!(self.status, 409 | 410) => "begin a new challenge".to_owned(),
             (_, _) if self.status == 410 => "start a new verification with `countersign send`".to_owned(),
             (_, _) if self.status == 429 => "wait, then try again".to_owned(),
             (_, _) if self.status >= 500 => "try again; `countersign doctor` looks for the cause".to_owned(),
@@ -266,6 +282,18 @@ mod tests {
         {
             assert_eq!(refused(status, code).exit, Exit::Failed, "{code}");
         }
+    }
+
+    #[test]
+    fn what_is_refused_of_a_challenge_is_mended_there() {
+        let fix = |status: u16, document: Value| Refused::new(status, document).problem("what").fix;
+        let left =
+            |left: u8| json!({ "code": "code_incorrect", "challenge": { "attempts_remaining": left } });
+        assert!(fix(422, left(2)).contains("2 tries"));
+        assert!(fix(422, left(0)).contains("new challenge"));
+        assert!(fix(410, json!({ "code": "challenge_denied" })).contains("new challenge"));
+        assert!(fix(423, json!({ "code": "factor_locked" })).contains("factors unlock"));
+        assert!(fix(410, json!({ "code": "verification_expired" })).contains("new verification"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! oathtool, which makes the codes of apps and tokens, and zbarimg, which reads QR codes, from the system.
+//! oathtool, which makes the codes of apps and tokens, pskctool, which reads files of tokens, and zbarimg, which reads QR
+//! codes, from the system.
 
 use anyhow::{Result, bail};
 
@@ -6,7 +7,8 @@ use super::debian;
 use crate::program;
 
 /// Each program with the Debian package it is in.
-const PROGRAMS: [(&str, &str); 2] = [("oathtool", "oathtool"), ("zbarimg", "zbar-tools")];
+const PROGRAMS: [(&str, &str); 3] =
+    [("oathtool", "oathtool"), ("pskctool", "pskctool"), ("zbarimg", "zbar-tools")];
 
 pub(super) fn install() -> Result<()> {
     let missing = missing();

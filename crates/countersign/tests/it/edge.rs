@@ -11,6 +11,7 @@ use countersign_core::factor::device::{Verdict, enrolment_message, poll_message,
 use countersign_core::ids::{KeyId, ProjectId};
 use countersign_core::keys::{Code, Keys, sha256};
 use countersign_core::oath::{Algorithm, hotp, time_step};
+use countersign_core::receipt::NoReceipts;
 use countersign_core::routing::Routes;
 use countersign_core::store::Store as _;
 use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, KeySecret, Project, Scope, default_scopes};
@@ -120,6 +121,9 @@ impl Edge {
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(7)),
             routes: Arc::new(Routes::default()),
+            workflow: Arc::default(),
+            reader: Arc::new(NoReceipts),
+            receipts: Arc::new(NoReceipts),
             messages: Arc::new(Silent),
             issuer: "https://otp.example".into(),
             public_url: None,

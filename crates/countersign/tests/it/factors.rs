@@ -12,19 +12,19 @@ use crate::harness::{Server, wrong};
 use crate::races::at_once;
 
 /// Runs a program and answers what it printed; a missing one is an error that says what installs it.
-fn printed(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn printed(program: &str, arguments: &[&str]) -> String {
     let ran = Command::new(program).args(arguments).output();
     let ran = ran.unwrap_or_else(|why| panic!("{program} does not run ({why}): run `cargo xtask setup`"));
     assert!(ran.status.success(), "{program}: {}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap().trim().to_owned()
 }
 
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     let default = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
     std::env::var_os("COUNTERSIGN_TOOLS").map_or(default, PathBuf::from)
 }
 
-fn python(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn python(program: &str, arguments: &[&str]) -> String {
     let python = tools().join("venv/bin/python");
     printed(&python.display().to_string(), &[&["-c", program], arguments].concat())
 }
@@ -37,7 +37,7 @@ fn node(program: &str, arguments: &[&str]) -> String {
 }
 
 /// The server's test clock, in seconds since 1970, after so many more of them.
-async fn later(server: &Server, seconds: u64) -> i64 {
+pub(crate) async fn later(server: &Server, seconds: u64) -> i64 {
     let moved = server.post("/v1/test/clock/advance", json!({ "seconds": seconds })).await;
     assert_eq!(moved.status, 200, "{}", moved.body);
     let now = python(
@@ -48,7 +48,7 @@ async fn later(server: &Server, seconds: u64) -> i64 {
 }
 
 /// What oathtool shows for a Base32 secret at an instant.
-fn oathtool(algorithm: &str, digits: &str, period: &str, secret: &str, at: i64) -> String {
+pub(crate) fn oathtool(algorithm: &str, digits: &str, period: &str, secret: &str, at: i64) -> String {
     let (totp, period, at) =
         (format!("--totp={algorithm}"), format!("--time-step-size={period}s"), format!("--now=@{at}"));
     printed("oathtool", &[&totp, "--digits", digits, &period, &at, "--base32", secret])

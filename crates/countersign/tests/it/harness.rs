@@ -102,6 +102,21 @@ impl Server {
         found.await.unwrap_or_else(|_| panic!("no {label:?} on standard output"))
     }
 
+    /// A command of the command line that talks to this server.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(words).env("COUNTERSIGN_URL", &self.base).env("COUNTERSIGN_API_KEY", &self.key);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs one to its end; the server is needed for it, so it must not block this thread.
+    pub(crate) async fn ran(&self, words: &[&str]) -> std::process::Output {
+        let mut command = self.command(words);
+        let ran = tokio::task::spawn_blocking(move || command.output()).await;
+        ran.expect("it is not cut off").expect("the binary runs")
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -64,6 +64,11 @@ impl<R: Read> Bounded<R> {
         self.taken = 0;
     }
 
+    /// Whether the present record went beyond its limit.
+    pub(super) fn is_over(&self) -> bool {
+        self.taken > self.limit
+    }
+
     /// The line the reader is on, from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
@@ -72,7 +77,7 @@ impl<R: Read> Bounded<R> {
 
 impl<R: Read> BufRead for Bounded<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.taken > self.limit {
+        if self.is_over() {
             return Err(io::Error::other(TOO_LONG));
         }
         self.inner.fill_buf()

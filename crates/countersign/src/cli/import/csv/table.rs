@@ -1,9 +1,10 @@
 //! A CSV file (RFC 4180) whose columns have names: line by line, in bounded memory.
 
 use std::fs::File;
+use std::io::{Chain, Read as _};
 use std::path::PathBuf;
 
-use ::csv::{ByteRecord, Reader, ReaderBuilder};
+use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
 use super::super::source::{self, Bounded, Limits, TOO_LONG};
 use super::super::token::shortened;
@@ -110,11 +111,15 @@ impl Table {
         Ok(table)
     }
 
-    fn reader(&self) -> Outcome<Reader<Bounded<File>>> {
+    fn reader(&self) -> Outcome<Reader<Bounded<Chain<File, &'static [u8]>>>> {
         let file = source::open(&self.path, self.limits)?;
+        // So that every record ends with a line, also the last one.
+        let file = file.chain(&b"\n"[..]);
         let bounded = Bounded::new(file, self.limits.record_bytes + READ_AHEAD as u64);
         let mut builder = ReaderBuilder::new();
         builder.has_headers(false).flexible(true).delimiter(self.delimiter).buffer_capacity(READ_AHEAD);
+        // By its own rule for CRLF the reader would count a line only once the next record begins.
+        builder.terminator(Terminator::Any(b'\n'));
         Ok(builder.from_reader(bounded))
     }
 
@@ -146,24 +151,27 @@ impl Table {
             // It was looked at when the columns were read from it.
             let _ = reader.read_byte_record(&mut record);
         }
-        let mut broken = false;
+        let mut ended = false;
         Ok(std::iter::from_fn(move || {
-            if broken {
-                return None;
-            }
-            reader.get_mut().begin();
-            match reader.read_byte_record(&mut record) {
-                Ok(true) => {
-                    let (line, start) = record.position().map_or((0, 0), |at| (at.line(), at.byte()));
-                    let bytes = reader.position().byte().saturating_sub(start);
-                    Some((line, self.line(&record, bytes)))
+            while !ended {
+                reader.get_mut().begin();
+                let start = reader.position().clone();
+                match reader.read_byte_record(&mut record) {
+                    Ok(true) if is_blank(&record) => {}
+                    Ok(true) => {
+                        let bytes = reader.position().byte().saturating_sub(start.byte());
+                        let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+                        let line = reader.position().line().saturating_sub(1 + inside);
+                        return Some((line, self.line(&record, bytes)));
+                    }
+                    Ok(false) => ended = true,
+                    Err(error) => {
+                        ended = true;
+                        return Some((start.line(), Line::Broken(told(&error, self.limits))));
+                    }
                 }
-                Ok(false) => None,
-                Err(error) => {
-                    broken = true;
-                    Some((reader.position().line(), Line::Broken(told(&error, self.limits))))
-                }
             }
+            None
         }))
     }
 
@@ -184,6 +192,11 @@ impl Table {
         }
         Line::Cells(cells)
     }
+}
+
+/// A line with nothing on it, which may end in CRLF.
+fn is_blank(record: &ByteRecord) -> bool {
+    record.len() == 1 && record.as_slice().trim_ascii().is_empty()
 }
 
 /// The columns of these names.

@@ -117,6 +117,28 @@ fn each_wrong_line_is_told_by_its_number() {
 }
 
 #[test]
+fn lines_are_counted_however_they_end() {
+    for end in ["\n", "\r\n"] {
+        let last = format!("{BASE32},hotp,\"carl\"");
+        let text =
+            ["secret,type,external_id", "", "x,totp,anna", "", "", "y,totp,\"b", "en\"", &last].join(end);
+        let entries = written(&text).read();
+        assert_eq!(
+            (why(&entries[0]).get(..2), why(&entries[1]).get(..2)),
+            (Some("3:"), Some("6:")),
+            "{end:?}"
+        );
+        assert!(
+            matches!(&entries[2], Entry::Token(token) if token.line == 8 && token.external_id == "carl"),
+            "{end:?}"
+        );
+        assert_eq!(entries.len(), 3);
+        let with_end = written(format!("{text}{end}")).read();
+        assert!(matches!(&with_end[2], Entry::Token(token) if token.line == 8), "{end:?}");
+    }
+}
+
+#[test]
 fn what_is_not_utf_8_is_told_and_a_byte_order_mark_is_not_in_the_way() {
     let mut bytes = format!("\u{feff}external_id,type,secret\nanna,totp,{BASE32}\n").into_bytes();
     bytes.extend(b"j\xf6rg,totp,AAAA\n");

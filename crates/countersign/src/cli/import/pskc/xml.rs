@@ -114,13 +114,13 @@ impl<R: std::io::Read> Children<R> {
                     let node = self.node(&start)?;
                     match open.last_mut() {
                         Some(parent) => parent.children.push(node),
-                        None => return Ok(Some(node)),
+                        None => return self.whole(node),
                     }
                 }
                 Event::Start(_) | Event::Empty(_) => return self.fail("elements are nested too deeply"),
                 Event::End(_) => match (open.pop(), open.last_mut()) {
                     (Some(node), Some(parent)) => parent.children.push(node),
-                    (Some(node), None) => return Ok(Some(node)),
+                    (Some(node), None) => return self.whole(node),
                     (None, _) => return self.end(),
                 },
                 Event::Text(text) => add(&mut open, &text.xml_content(XmlVersion::Implicit1_0)),
@@ -137,6 +137,11 @@ impl<R: std::io::Read> Children<R> {
                 Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
             }
         }
+    }
+
+    /// A child that was read to its end, which may lie behind the limit although its last piece could be read.
+    fn whole(&mut self, node: Node) -> Result<Option<Node>, Failure> {
+        if self.reader.get_mut().is_over() { self.fail(TOO_LONG_PACKAGE) } else { Ok(Some(node)) }
     }
 
     /// Nothing but blanks and comments may come behind the root.
@@ -177,7 +182,7 @@ impl<R: std::io::Read> Children<R> {
         let line = self.reader.get_mut().line();
         match error {
             quick_xml::Error::Io(error) if error.to_string() == TOO_LONG => {
-                (line, "the package is longer than 65536 bytes".to_owned())
+                (line, TOO_LONG_PACKAGE.to_owned())
             }
             quick_xml::Error::Io(error) => (line, error.to_string()),
             error => (line, format!("it is not XML: {error}")),
@@ -185,6 +190,7 @@ impl<R: std::io::Read> Children<R> {
     }
 }
 
+const TOO_LONG_PACKAGE: &str = "the package is longer than 65536 bytes";
 const DOCTYPE: &str = "a document type stands there; files with one are not read";
 
 fn add(open: &mut [Node], text: &str) {
