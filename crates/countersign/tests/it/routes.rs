@@ -32,14 +32,14 @@ async fn operations(server: &Server) -> Vec<(String, Method)> {
 
 /// A path with an id that looks right and belongs to nobody.
 fn filled(path: &str) -> String {
-    path.replace(
-        "{id}",
-        if path.contains("api_keys") {
-            "key_01m83n1fqkeat9ryjx42vfks43"
-        } else {
-            "vrf_01m83n1fqkeat9ryjx42vfks43"
-        },
-    )
+    let prefix = match path.split('/').nth(2) {
+        Some("api_keys") => "key",
+        Some("subjects") => "sbj",
+        Some("factors") => "fct",
+        Some("challenges") => "chl",
+        _ => "vrf",
+    };
+    path.replace("{id}", &format!("{prefix}_01m83n1fqkeat9ryjx42vfks43"))
 }
 
 #[tokio::test]
