@@ -305,6 +305,10 @@ async fn a_message_answers_a_challenge_that_allows_it() {
         again.body
     );
     assert_eq!(approved.text("proof"), again.text("proof"), "the repetition tells the same");
+    let other = [("idempotency-key", "check-2")];
+    let body = Some(json!({ "code": code, "session": "s-1" }));
+    let late = server.call_as(Some(&server.key), Method::POST, &format!("{path}/check"), body, &other).await;
+    assert_eq!((late.status.as_u16(), late.code()), (409, "challenge_already_approved"));
     let claims = claims(&approved.text("proof"));
     assert_eq!((&claims["amr"], &claims["restricted"]), (&json!(["otp", "sms"]), &json!(true)));
     assert_eq!(claims["vrf"], sent.body["verification"]);
