@@ -101,3 +101,41 @@ pub fn response_message(
     }
     length_prefixed_all(&fields.iter().map(String::as_bytes).collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+        KeyPair as _,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_signature_of_a_phone_is_taken_in_both_of_its_forms() {
+        let random = SystemRandom::new();
+        for signing in [&ECDSA_P256_SHA256_FIXED_SIGNING, &ECDSA_P256_SHA256_ASN1_SIGNING] {
+            let document = EcdsaKeyPair::generate_pkcs8(signing, &random).unwrap();
+            let pair = EcdsaKeyPair::from_pkcs8(signing, document.as_ref()).unwrap();
+            let (key, signed) = (pair.public_key().as_ref(), pair.sign(&random, b"message").unwrap());
+            assert!(SignatureAlgorithm::P256.takes(key) && !SignatureAlgorithm::Ed25519.takes(key));
+            assert!(SignatureAlgorithm::P256.verifies(key, b"message", signed.as_ref()));
+            assert!(!SignatureAlgorithm::P256.verifies(key, b"another", signed.as_ref()));
+        }
+    }
+
+    #[test]
+    fn a_key_is_as_long_as_its_algorithm_says() {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap();
+        let key = pair.public_key().as_ref();
+        assert!(SignatureAlgorithm::Ed25519.takes(key) && !SignatureAlgorithm::Ed25519.takes(&key[1..]));
+        let signed = pair.sign(b"message");
+        assert!(SignatureAlgorithm::Ed25519.verifies(key, b"message", signed.as_ref()));
+        for broken in [&b""[..], &signed.as_ref()[1..], &[0; 64]] {
+            assert!(!SignatureAlgorithm::Ed25519.verifies(key, b"message", broken));
+        }
+        let compressed = [&[2][..], &[7; 64]].concat();
+        assert!(!SignatureAlgorithm::P256.takes(&compressed), "only uncompressed points");
+    }
+}

@@ -272,3 +272,71 @@ async fn each_error_is_provoked() {
     expect(more, 409, "limit_reached");
     assert_eq!(provoked.len(), 11, "{provoked:?}");
 }
+
+#[tokio::test]
+async fn whoever_waits_for_an_answer_hears_of_it_at_once() {
+    let edge = Edge::new().await;
+    let phone = Phone::enrolled(&edge, "ann").await;
+    let begun = edge.post("/v1/challenges", json!({ "subject": "ann", "methods": ["push"] })).await.fine();
+    let (path, number) = (format!("/v1/challenges/{}", begun.text("id")), begun.text("number"));
+    let answer = async {
+        // The one who waits is polled first, so it listens already.
+        tokio::task::yield_now().await;
+        let body = phone.answer(&begun.text("id"), Verdict::Approve, &number);
+        edge.call(As::Nobody, Method::POST, &format!("{path}/respond"), body).await.fine()
+    };
+    let waiting = format!("{path}?wait=30");
+    let both = async { tokio::join!(edge.get(&waiting), answer) };
+    let heard = tokio::time::timeout(std::time::Duration::from_secs(20), both).await;
+    let (shown, _) = heard.expect("it does not wait to the end");
+    assert_eq!(shown.text("status"), "approved");
+    let over = edge.get(&format!("{path}?wait=31")).await;
+    assert_eq!(over.problem(), (400, "parameter_invalid"));
+}
+
+#[tokio::test]
+async fn a_crash_between_the_code_of_a_message_and_the_challenge_approves_nothing() {
+    let edge = Edge::new().await;
+    let recipients = json!({ "recipients": ["+48600100217"] });
+    edge.call(As::Owner, Method::PUT, "/v1/subjects/ext:ann", recipients).await.fine();
+    let begun = edge.post("/v1/challenges", json!({ "subject": "ann", "methods": ["sms"] })).await.fine();
+    let (id, path) = (begun.text("id"), format!("/v1/challenges/{}", begun.text("id")));
+    let send = async || edge.post(&format!("{path}/fallback"), json!({ "channel": "sms" })).await.fine();
+    let sent = send().await;
+    let verification = sent.text("verification");
+    let code = edge.message_code(&verification).await;
+    // What the edge does first, alone: the server died behind it.
+    let first = json!({ "code": code, "session": id, "subject": "ann" });
+    edge.post(&format!("/v1/verifications/{verification}/check"), first).await.fine();
+    let refused = edge.post(&format!("{path}/check"), json!({ "code": code })).await;
+    assert_eq!(refused.problem(), (409, "verification_already_approved"));
+    assert_eq!(edge.get(&path).await.text("status"), "pending");
+    let again = send().await;
+    let code = edge.message_code(&again.text("verification")).await;
+    let approved = edge.post(&format!("{path}/check"), json!({ "code": code })).await.fine();
+    assert_eq!(approved.text("status"), "approved");
+}
+
+#[tokio::test]
+async fn keys_do_what_their_scopes_say() {
+    let edge = Edge::new().await;
+    let (factor, _) = edge.totp("ann").await;
+    let path = format!("/v1/factors/{factor}");
+    for (method, path, body) in [
+        (Method::POST, format!("{path}/unlock"), Value::Null),
+        (Method::PATCH, path.clone(), json!({ "enabled": false })),
+    ] {
+        let refused = edge.call(As::Server, method, &path, body).await;
+        assert_eq!(refused.problem(), (403, "scope_missing"), "{path}");
+    }
+    edge.call(As::Server, Method::PATCH, &path, json!({ "name": "Phone" })).await.fine();
+    let off = edge.call(As::Owner, Method::PATCH, &path, json!({ "enabled": false })).await.fine();
+    assert_eq!(off.text("status"), "disabled");
+    let nothing = edge.post("/v1/challenges", json!({ "subject": "ann" })).await;
+    assert_eq!(nothing.problem(), (409, "factor_required"));
+    let gone = edge.call(As::Server, Method::DELETE, "/v1/subjects/ext:ann", Value::Null).await;
+    assert_eq!(gone.problem(), (403, "removal_unproven"), "else it could be made anew without its factor");
+    let gone = edge.call(As::Owner, Method::DELETE, "/v1/subjects/ext:ann", Value::Null).await.fine();
+    assert_eq!((&gone.body["external_id"], gone.body["deleted_at"].is_string()), (&Value::Null, true));
+    assert_eq!(edge.get(&path).await.problem(), (404, "resource_not_found"));
+}

@@ -305,6 +305,10 @@ async fn a_message_answers_a_challenge_that_allows_it() {
         again.body
     );
     assert_eq!(approved.text("proof"), again.text("proof"), "the repetition tells the same");
+    let other = [("idempotency-key", "check-2")];
+    let body = Some(json!({ "code": code, "session": "s-1" }));
+    let late = server.call_as(Some(&server.key), Method::POST, &format!("{path}/check"), body, &other).await;
+    assert_eq!((late.status.as_u16(), late.code()), (409, "challenge_already_approved"));
     let claims = claims(&approved.text("proof"));
     assert_eq!((&claims["amr"], &claims["restricted"]), (&json!(["otp", "sms"]), &json!(true)));
     assert_eq!(claims["vrf"], sent.body["verification"]);
@@ -322,7 +326,18 @@ async fn an_approved_verification_makes_its_recipient_known() {
         assert_eq!(server.check(&created.text("id"), &code).await.status, 200);
         ids.push(created.text("id"));
     }
-    // The sure way meets what the server noted by itself, or does it.
+    let noted = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        // The server notes it beside its answer, so ask until it did.
+        loop {
+            let subject = server.get("/v1/subjects/ext:ann").await.body;
+            if subject["recipients"].as_array().is_some_and(|known| !known.is_empty()) {
+                return subject;
+            }
+        }
+    });
+    let noted = noted.await.expect("the recipient is noted");
+    assert_eq!(noted["recipients"][0]["verification"], json!(ids[0]));
+    // The sure way meets what is noted already, and changes nothing.
     let noted = server.post("/v1/subjects/ext:ann/recipients", json!({ "verification": ids[0] })).await;
     assert_eq!(noted.status, 200, "{}", noted.body);
     assert_eq!(noted.body["recipients"].as_array().unwrap().len(), 1);
@@ -376,4 +391,29 @@ async fn of_100_parallel_entries_of_one_code_one_is_accepted() {
     assert_eq!(approved, 1);
     let told = |answer: &&crate::harness::Answer| matches!(answer.code(), "code_incorrect" | "factor_locked");
     assert_eq!(answers.iter().filter(told).count(), 99);
+}
+
+#[tokio::test]
+async fn nothing_secret_stands_in_the_log_or_in_a_later_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let app = enrol(&server, "canary-person", json!({ "type": "totp", "name": "canary-name" })).await;
+    let list = enrol(&server, "canary-person", json!({ "type": "backup_codes" })).await;
+    let phone = enrol(&server, "canary-person", json!({ "type": "push" })).await;
+    let code = oathtool("SHA1", "6", "30", text(&app, "secret"), later(&server, 1).await);
+    activate(&server, &app, &code).await;
+    let used = list["codes"][0].as_str().unwrap();
+    let checked = server.post("/v1/checks", json!({ "subject": "canary-person", "code": used })).await;
+    assert_eq!(checked.status, 200, "{}", checked.body);
+    let mut later_answers = checked.body.to_string();
+    for path in ["/v1/subjects/ext:canary-person", "/v1/subjects", "/v1/challenges"] {
+        later_answers.push_str(&server.get(path).await.body.to_string());
+    }
+    let plain = used.replace('-', "");
+    let token = phone["enrollment"]["token"].as_str().unwrap();
+    let log = server.log();
+    for secret in [text(&app, "secret"), used, &plain, token, "otpauth://"] {
+        assert!(!log.contains(secret) && !later_answers.contains(secret), "{secret} is shown");
+    }
+    assert!(!log.contains("canary-person") && !log.contains("canary-name"), "the log names somebody");
 }

@@ -150,14 +150,13 @@ async fn by_message(
         origin: None,
     };
     let request = member.request(app, Command::Check(check), step(once, b"message"));
-    let method = match app.services.store.submit(request).await?.answer {
-        Answer::Approved(snapshot, _) => {
-            let channel = Some(snapshot.verification.channel);
-            ChallengeMethod::ALL.iter().copied().find(|method| method.channel() == channel)
-        }
+    let channel = match app.services.store.submit(request).await?.answer {
+        Answer::Approved(snapshot, _) => snapshot.verification.channel,
         Answer::Refused(refusal, snapshot) => {
-            let mut problem =
-                Problem::of_refusal(refusal, snapshot.as_ref().map_or(now, |snapshot| snapshot.at));
+            // A code that is spent because it approved the challenge is no news about the code.
+            let approved = challenge.approved_by.map(|_| Refusal::ChallengeAlreadyApproved);
+            let at = snapshot.as_ref().map_or(now, |snapshot| snapshot.at);
+            let mut problem = Problem::of_refusal(approved.unwrap_or(refusal), at);
             problem.challenge = Some(Box::new(ChallengeView::new(app, &person, challenge, now, false)));
             problem.verification = snapshot.map(|snapshot| {
                 let private = open_private(app, &snapshot);
@@ -165,9 +164,13 @@ async fn by_message(
             });
             return Err(problem);
         }
-        Answer::Done(_) | Answer::Subject(_) | Answer::Granted(..) | Answer::Declined(..) => None,
+        Answer::Done(_) | Answer::Subject(_) | Answer::Granted(..) | Answer::Declined(..) => {
+            return Err(Unavailable::Internal.into());
+        }
     };
-    let method = method.ok_or(Unavailable::Internal)?;
+    // It may have been sent again over a channel that no method stands for, by whoever may do that: then it answers nothing.
+    let method = ChallengeMethod::ALL.iter().copied().find(|method| method.channel() == Some(channel));
+    let method = method.ok_or_else(|| Problem::plain(Code::StateConflict))?;
     settle(app, member, challenge.id, verification, method, step(once, b"settle")).await
 }
 

@@ -28,7 +28,8 @@ pub(crate) const DOC: Operation = Operation {
     tag: "Subjects and factors",
     summary: "Make or change a subject",
     description: "`id` is `ext:` and your own name of the person (the `subject` of verifications), escaped as a URL wants it. \
-                  `metadata` replaces what was noted; `recipients` are added, as yours on your word. 201 when it is new.",
+                  `metadata` replaces what was noted; `recipients` are added on your word, one after the other. 201 when it \
+                  is new.",
     scope: Some("subjects:write"),
     parameters: &[],
     body: Some(("SubjectPut", r#"{"metadata":{"plan":"gold"},"recipients":["+48600100217"]}"#)),
