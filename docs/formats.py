@@ -129,20 +129,91 @@ def proof_key(mode):
     return key, x, base64url(thumbprint)
 
 
-def proof(mode, verification, to, masked, purpose, amr, acr, restricted, subject=None, session=None, txn=None):
+def signed_proof(mode, claims):
     key, _, kid = proof_key(mode)
+    header, claims = compact({"alg": "EdDSA", "typ": "JWT", "kid": kid}), compact(claims)
+    signed = f"{base64url(header.encode())}.{base64url(claims.encode())}"
+    return {"header": header, "claims": claims, "token": f"{signed}.{base64url(key.sign(signed.encode()))}"}
+
+
+def proof(mode, verification, to, masked, purpose, amr, acr, restricted, subject=None, session=None, txn=None):
     jti = "prf_" + base32_number(uuid_v7(MILLIS, bytes([0x77] * 10)))
     digest = hashlib.sha256(lp(jti.encode(), to.encode())).digest()
-    claims = compact({
+    return signed_proof(mode, {
         "iss": "https://otp.example" + ("" if mode == "live" else "/test"), "aud": "prj_" + base32_number(PROJECT),
         "sub": subject, "jti": jti, "iat": MILLIS // 1000, "exp": MILLIS // 1000 + 60,
         "vrf": "vrf_" + base32_number(verification), "session": session, "purpose": purpose,
         "amr": amr, "acr": acr, "restricted": restricted, "phishing_resistant": False,
         "recipient": masked, "recipient_digest": base64url(digest), "txn": txn, "livemode": mode == "live",
     })
-    header = compact({"alg": "EdDSA", "typ": "JWT", "kid": kid})
-    signed = f"{base64url(header.encode())}.{base64url(claims.encode())}"
-    return {"header": header, "claims": claims, "token": f"{signed}.{base64url(key.sign(signed.encode()))}"}
+
+
+PERSON = {
+    name: uuid_v7(MILLIS, bytes([tail] * 10)) for name, tail in (("subject", 0x11), ("factor", 0x22), ("challenge", 0x44))
+}
+
+
+def moment(label, row_id, extra=b""):
+    return mac(subkey("code"), b"moment/v1", EPOCH, label, PROJECT + LIVE, row_id, extra)
+
+
+def persons(nonce, transaction_binding, transaction):
+    """What stands in the rows of subjects, and what devices sign."""
+    out, tenant = {}, PROJECT + LIVE
+    subject, factor, challenge = PERSON["subject"], PERSON["factor"], PERSON["challenge"]
+    index = mac(subkey("index"), b"subject/v1", tenant, b"user-42")
+    out["subject index"] = {"user-42 live": index, "user-42 test": mac(subkey("index"), b"subject/v1", PROJECT + TEST, b"user-42")}
+    data_key = bytes(range(0x40, 0x60))
+    aad, wrapped = seal(subkey("wrap-subject"), nonce, LIVE, b"subject", subject, b"data_key", ROOT_ID, data_key)
+    out["wrapped data key of a subject"] = {"data_key": data_key, "nonce": nonce, "aad": aad, "sealed": wrapped}
+    secret = b"12345678901234567890"
+    for name, table, row_id, column, plain in (
+        ("subject", b"subject", subject, b"sealed",
+         cbor(row("user-42", [["+48600100217", None, MILLIS]], [["plan", "gold"]]))),
+        ("factor", b"factor", factor, b"sealed", cbor(row(secret, None, "Phone", None, "GT-1"))),
+        ("backup codes", b"factor", factor, b"codes", bytes(range(32))),
+        ("challenge", b"challenge", challenge, b"sealed",
+         cbor(row(transaction, "s-1", [], "Pay?", [["Browser", "Firefox"]]))),
+    ):
+        aad, sealed = seal(data_key, nonce, LIVE, table, row_id, column, ROOT_ID, plain)
+        out[f"sealed {name}"] = {"plain": plain, "aad": aad, "sealed": sealed}
+    text = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    number = int.from_bytes(bytes(range(16)), "big")
+    symbols = "".join(text[(number >> shift) & 31] for shift in range(125, -1, -5))
+    out["backup code"] = {
+        "random": bytes(range(16)), "text": "-".join(symbols[at : at + 4] for at in range(0, 26, 4)),
+        "digest": mac(subkey("fingerprint"), b"backup-code/v1", tenant, factor, symbols.encode()),
+    }
+    question = moment(b"question", challenge, transaction_binding)
+    pushed = moment(b"push-number", challenge, transaction_binding)
+    out["moments"] = {
+        "enrolment token": base64url(moment(b"enrolment", factor)[:16]),
+        "activation": moment(b"activation", factor), "question": question,
+        "question QN08": "".join(str(byte % 10) for byte in question[:8]),
+        "question QA10": "".join(text[byte & 31] for byte in question[:10]),
+        "question QH40": "".join(text[byte & 15] for byte in question[:16]),
+        "number": 10 + int.from_bytes(pushed[:8], "big") % 90,
+    }
+    name, asked = ("fct_" + base32_number(factor)).encode(), ("chl_" + base32_number(challenge)).encode()
+    out["device messages"] = {
+        "enrolment": lp(b"countersign/device-enrolment/v1", name, b"token", bytes(range(32))),
+        "poll": lp(b"countersign/device-poll/v1", name, str(MILLIS // 1000).encode()),
+        "response": lp(b"countersign/device-response/v1", name, asked, b"approve", b"42"),
+        "response with a transaction": lp(
+            b"countersign/device-response/v1", name, asked, b"approve", b"42", b"125000", b"EUR", b"NORD PARTS LTD", b"INV-77",
+        ),
+    }
+    return out
+
+
+def challenge_proof(mode, amr, acr, session=None, txn=None, purpose="authentication"):
+    jti = "prf_" + base32_number(uuid_v7(MILLIS, bytes([0x77] * 10)))
+    return signed_proof(mode, {
+        "iss": "https://otp.example" + ("" if mode == "live" else "/test"), "aud": "prj_" + base32_number(PROJECT),
+        "sub": "user-42", "jti": jti, "iat": MILLIS // 1000, "exp": MILLIS // 1000 + 60,
+        "chl": "chl_" + base32_number(PERSON["challenge"]), "vrf": None, "session": session, "purpose": purpose,
+        "amr": amr, "acr": acr, "restricted": False, "phishing_resistant": False, "txn": txn, "livemode": mode == "live",
+    })
 
 
 def edge(verification):
@@ -154,6 +225,10 @@ def edge(verification):
         "scope digest": mac(finger, b"idempotency/v1", PROJECT + LIVE, method.encode(), path.encode(), key.encode()),
         "body digest": mac(finger, b"body/v1", body.encode()),
         "empty body digest": mac(finger, b"body/v1", b""),
+    }
+    scope = out["idempotency"]["scope digest"]
+    out["idempotency"] |= {
+        f"{step} step digest": hashlib.sha256(scope + step.encode()).digest() for step in ("message", "settle")
     }
     out["proof keys"] = {
         f"{mode} {name}": value
@@ -169,6 +244,8 @@ def edge(verification):
         "test", verification, "Ann+news@example.com", "A•••@example.com", "authentication", ["otp"],
         "urn:countersign:acr:otp:email", False,
     )
+    out["challenge proof live"] = challenge_proof("live", ["otp"], "urn:countersign:acr:otp:totp", "s-1", txn, "transaction")
+    out["challenge proof test"] = challenge_proof("test", ["pop", "swk"], "urn:countersign:acr:push")
     return out
 
 
@@ -181,9 +258,9 @@ def vectors():
     out["given"] = {
         "root": ROOT, "root_id": ROOT_ID, "epoch": EPOCH, "project": PROJECT, "verification": verification,
         "recipient": recipient,
-    }
+    } | PERSON
     out["length-prefixed"] = {"fields": "ab,,c", "bytes": lp(b"ab", b"", b"c")}
-    labels = ["code", "index", "fingerprint", "wrap", "proof/test", "proof/live"]
+    labels = ["code", "index", "fingerprint", "wrap", "wrap-subject", "proof/test", "proof/live"]
     out["subkeys"] = {label: subkey(label) for label in labels} | {"check-value": subkey("check-value")[:8]}
 
     index = lambda mode, kind, text: mac(subkey("index"), b"recipient/v1", PROJECT, mode, bytes([kind]), text.encode())
@@ -255,6 +332,16 @@ def vectors():
     out["journal project created"] = {"bytes": project, "leaf": leaf(project)}
     setting = entry([2], None, [17, 0, PROJECT], None, None)
     out["journal setting written"] = {"bytes": setting, "leaf": leaf(setting)}
+    place = [PERSON["subject"], PERSON["factor"]]
+    enrolled = cbor(row(
+        entry_id, tenant_row, MILLIS, [0, key_id], request, None, None, None, [30, [5, 0]], place,
+    ))
+    out["journal factor enrolled"] = {"bytes": enrolled, "leaf": leaf(enrolled)}
+    denied = cbor(row(
+        entry_id, tenant_row, MILLIS, [3, PERSON["factor"]], None, None, None, None, [30, [18, 3]],
+        [PERSON["subject"], PERSON["factor"], PERSON["challenge"]],
+    ))
+    out["journal challenge denied"] = {"bytes": denied, "leaf": leaf(denied)}
     out["leaf"] = {"empty": leaf(b""), "00": leaf(b"\x00")}
 
     out["id"] = {"bytes": verification, "text": "vrf_" + base32_number(verification)}
@@ -267,7 +354,8 @@ def vectors():
         "random": ROOT, "id": key_id, "text": pair, "prefix": "SK" + key_id.hex(),
         "hash": hashlib.sha256(pair.encode()).digest(),
     }
-    return out | edge(verification)
+    kept = [125_000, "EUR", "NORD PARTS LTD", "INV-77"]
+    return out | persons(nonce, digest(transaction, b"", session), kept) | edge(verification)
 
 
 def block(name, values):

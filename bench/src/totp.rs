@@ -69,8 +69,13 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] =
-        [Self::VerificationCheck, Self::ChallengeCheck, Self::OneCall, Self::VerificationTwoCalls, Self::TwoCalls];
+    const ALL: [Self; 5] = [
+        Self::VerificationCheck,
+        Self::ChallengeCheck,
+        Self::OneCall,
+        Self::VerificationTwoCalls,
+        Self::TwoCalls,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -114,7 +119,8 @@ impl Subject {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.secret);
         let tag = hmac::sign(&key, &step().to_be_bytes());
         let offset = usize::from(tag.as_ref()[19] & 0x0f);
-        let word = tag.as_ref()[offset..offset + 4].iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+        let word =
+            tag.as_ref()[offset..offset + 4].iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
         format!("{:06}", (word & 0x7fff_ffff) % 1_000_000)
     }
 }
@@ -130,8 +136,14 @@ enum Job {
     /// Makes a verification and keeps its code.
     Verification,
     Challenge(Arc<Subject>),
-    CheckVerification { path: String, code: String },
-    CheckChallenge { path: String, subject: Arc<Subject> },
+    CheckVerification {
+        path: String,
+        code: String,
+    },
+    CheckChallenge {
+        path: String,
+        subject: Arc<Subject>,
+    },
     OneCall(Arc<Subject>),
     VerificationTwoCalls,
     TwoCalls(Arc<Subject>),
@@ -153,7 +165,9 @@ impl Job {
                 Ok(None)
             }
             Self::Verification => verification(client).await.map(Some),
-            Self::Challenge(subject) => challenge(client, subject).await.map(|path| Some((path, String::new()))),
+            Self::Challenge(subject) => {
+                challenge(client, subject).await.map(|path| Some((path, String::new())))
+            }
             Self::CheckVerification { path, code } => check(client, path, code).await,
             Self::CheckChallenge { path, subject } => check(client, path, &subject.code()).await,
             Self::OneCall(subject) => {
@@ -196,7 +210,12 @@ async fn check(client: &mut Client, path: &str, code: &str) -> anyhow::Result<Ma
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-async fn call(client: &mut Client, path: &str, body: String, wanted: u16) -> anyhow::Result<serde_json::Value> {
+async fn call(
+    client: &mut Client,
+    path: &str,
+    body: String,
+    wanted: u16,
+) -> anyhow::Result<serde_json::Value> {
     let once = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let (status, answer) = client.post(path, &once, body).await?;
     ensure!(status == wanted, "{path} answered {status}: {}", String::from_utf8_lossy(&answer));
@@ -320,7 +339,14 @@ fn rows(tallies: [Tally; 5]) -> Vec<Row> {
 impl Report {
     pub(crate) fn table(&self) -> String {
         let mut table = comfy_table::Table::new();
-        table.set_header(["", "people", "per second", "server CPU µs", "p50/p99 ms", "of the verification's rate"]);
+        table.set_header([
+            "",
+            "people",
+            "per second",
+            "server CPU µs",
+            "p50/p99 ms",
+            "of the verification's rate",
+        ]);
         for row in &self.rows {
             table.add_row([
                 row.name.to_owned(),

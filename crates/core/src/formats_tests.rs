@@ -24,38 +24,38 @@ use crate::verification::{
 };
 
 const PAGE: &str = include_str!("../../../docs/formats.md");
-const ROOT: RootId = RootId(7);
-const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
+pub(crate) const ROOT: RootId = RootId(7);
+pub(crate) const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 
 /// The lines `key = value` of one vector block of the page.
-struct Vector(BTreeMap<&'static str, &'static str>);
+pub(crate) struct Vector(BTreeMap<&'static str, &'static str>);
 
 impl Vector {
-    fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         let head = format!("```vector {name}\n");
         let (_, rest) = PAGE.split_once(&head).unwrap_or_else(|| panic!("no vector {name:?} in formats.md"));
         let (body, _) = rest.split_once("```").unwrap();
         Self(body.lines().map(|line| line.split_once(" = ").unwrap()).collect())
     }
 
-    fn text(&self, key: &str) -> &'static str {
+    pub(crate) fn text(&self, key: &str) -> &'static str {
         self.0.get(key).unwrap_or_else(|| panic!("no line {key:?}"))
     }
 
-    fn bytes(&self, key: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, key: &str) -> Vec<u8> {
         data_encoding::HEXLOWER.decode(self.text(key).as_bytes()).unwrap()
     }
 
-    fn array<const N: usize>(&self, key: &str) -> [u8; N] {
+    pub(crate) fn array<const N: usize>(&self, key: &str) -> [u8; N] {
         self.bytes(key).try_into().unwrap()
     }
 
-    fn digest(&self, key: &str) -> Digest {
+    pub(crate) fn digest(&self, key: &str) -> Digest {
         Digest(self.array(key))
     }
 }
 
-fn given() -> Vector {
+pub(crate) fn given() -> Vector {
     Vector::named("given")
 }
 
@@ -63,11 +63,11 @@ fn root() -> Root {
     Root { id: ROOT, state: RootState::Active, secret: Zeroizing::new(given().array("root")) }
 }
 
-fn keys() -> Keys {
+pub(crate) fn keys() -> Keys {
     Keys::derive(&[root()], given().array("epoch")).unwrap()
 }
 
-fn tenant() -> Tenant {
+pub(crate) fn tenant() -> Tenant {
     Tenant { project: ProjectId::from_bytes(given().array("project")), mode: Mode::Live }
 }
 
@@ -79,12 +79,16 @@ fn recipient() -> RecipientId {
     RecipientId::from_bytes(given().array("recipient"))
 }
 
-fn transaction(reference: Option<&str>) -> Transaction {
+pub(crate) fn transaction(reference: Option<&str>) -> Transaction {
     Transaction::new(125_000, "eur", " NORD  PARTS LTD ", reference).unwrap()
 }
 
 /// The binding of the page with all, or some, of its parts.
-fn binding(transaction: Option<&Transaction>, subject: Option<&str>, session: Option<&str>) -> Binding {
+pub(crate) fn binding(
+    transaction: Option<&Transaction>,
+    subject: Option<&str>,
+    session: Option<&str>,
+) -> Binding {
     Binding::of(&keys(), ROOT, &tenant(), transaction, subject, session).unwrap()
 }
 
@@ -113,7 +117,7 @@ fn length_prefixed_form() {
 #[test]
 fn subkeys() {
     let vector = Vector::named("subkeys");
-    for label in ["code", "index", "fingerprint", "wrap", "proof/test", "proof/live"] {
+    for label in ["code", "index", "fingerprint", "wrap", "wrap-subject", "proof/test", "proof/live"] {
         assert_eq!(*subkey(&root().secret, label), vector.array(label), "{label}");
     }
     assert_eq!(root().check_value(), vector.text("check-value"));
@@ -245,7 +249,7 @@ fn pair_for_a_dialect() {
 }
 
 /// An entry of the page about its verification, by a key, with a request id.
-fn entry(event: Event) -> Entry {
+pub(crate) fn entry(event: Event) -> Entry {
     Entry {
         id: EntryId::new(AT, [0; 10]),
         tenant: tenant(),
@@ -260,7 +264,7 @@ fn entry(event: Event) -> Entry {
     }
 }
 
-fn assert_entry(name: &str, entry: &Entry) {
+pub(crate) fn assert_entry(name: &str, entry: &Entry) {
     let vector = Vector::named(name);
     let stored = entry.to_bytes();
     assert_eq!(data_encoding::HEXLOWER.encode(&stored), vector.text("bytes"), "{name}");
@@ -300,7 +304,7 @@ fn journal_entries_and_their_leaves() {
 }
 
 /// Each of these stands on the page as `name` and number, and is stored as that number.
-fn assert_numbers<T: Copy + minicbor::Encode<()>>(all: &[T], name: fn(T) -> &'static str) {
+pub(crate) fn assert_numbers<T: Copy + minicbor::Encode<()>>(all: &[T], name: fn(T) -> &'static str) {
     let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
     for (number, value) in all.iter().enumerate() {
         assert!(page.contains(&format!("`{}` {number}", name(*value))), "{}", name(*value));

@@ -14,6 +14,8 @@ pub mod decide;
 pub mod delivery;
 pub mod factor;
 #[cfg(test)]
+mod factor_formats_tests;
+#[cfg(test)]
 mod formats_tests;
 pub mod ids;
 pub mod journal;

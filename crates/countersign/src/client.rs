@@ -239,7 +239,8 @@ impl Refused {
             ("factor_locked", _) => "wait, or take the lock off with `countersign factors unlock`".to_owned(),
             ("factor_required", _) => "enrol one with `countersign factors enroll`".to_owned(),
             ("removal_unproven", _) => {
-                "use a key with the scope factors:manage, or name a challenge that another factor approved".to_owned()
+                "use a key with the scope factors:manage, or name a challenge that another factor approved"
+                    .to_owned()
             }
             (_, _) if of_challenge && matches!(self.status, 409 | 410) => "begin a new challenge".to_owned(),
             (_, _) if self.status == 410 => "start a new verification with `countersign send`".to_owned(),
@@ -286,7 +287,8 @@ mod tests {
     #[test]
     fn what_is_refused_of_a_challenge_is_mended_there() {
         let fix = |status: u16, document: Value| Refused::new(status, document).problem("what").fix;
-        let left = |left: u8| json!({ "code": "code_incorrect", "challenge": { "attempts_remaining": left } });
+        let left =
+            |left: u8| json!({ "code": "code_incorrect", "challenge": { "attempts_remaining": left } });
         assert!(fix(422, left(2)).contains("2 tries"));
         assert!(fix(422, left(0)).contains("new challenge"));
         assert!(fix(410, json!({ "code": "challenge_denied" })).contains("new challenge"));

@@ -26,7 +26,7 @@ use crate::logging;
 use crate::problem::Outcome;
 
 pub(crate) use copy::copy;
-pub(crate) use engine::{Opened, migrate, open, open_with};
+pub(crate) use engine::{Opened, fence, migrate, open, open_with};
 
 /// What the HTTP edge works with.
 pub(crate) fn services(

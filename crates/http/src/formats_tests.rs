@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::ids::{ProjectId, VerificationId};
+use countersign_core::ids::{ChallengeId, ProjectId, VerificationId};
 use countersign_core::keys::{Digest, Keys, Root, RootId, RootState};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
@@ -53,4 +53,9 @@ pub(crate) fn tenant(mode: Mode) -> Tenant {
 /// The verification of the page.
 pub(crate) fn verification() -> VerificationId {
     VerificationId::from_bytes(Vector::named("given").array("verification"))
+}
+
+/// The challenge of the page.
+pub(crate) fn challenge() -> ChallengeId {
+    ChallengeId::from_bytes(Vector::named("given").array("challenge"))
 }

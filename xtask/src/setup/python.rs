@@ -32,6 +32,8 @@ pub(super) fn install(checkout: &Checkout) -> Result<()> {
 
 /// False too when the Python that the environment points at was removed or upgraded.
 fn works(environment: &Path) -> bool {
-    program::capture(program::command(environment.join("bin/python")).args(["-c", "import aiosmtpd, pskc, twilio"]))
-        .is_ok()
+    program::capture(
+        program::command(environment.join("bin/python")).args(["-c", "import aiosmtpd, pskc, twilio"]),
+    )
+    .is_ok()
 }

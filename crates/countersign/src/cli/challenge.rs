@@ -54,7 +54,8 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
             if refused.is_rejection() && output.json {
                 output.answer("", refused.document());
             }
-            let what = if args.code.is_some() { "the code was not accepted" } else { "no challenge was begun" };
+            let what =
+                if args.code.is_some() { "the code was not accepted" } else { "no challenge was begun" };
             return Err(refused.problem(what));
         }
     };
@@ -83,7 +84,11 @@ fn transaction(args: &Args) -> Outcome<Option<Value>> {
         return Ok(None);
     };
     let amount = money::minor_units(amount, currency).map_err(|why| {
-        Problem::usage("no challenge was begun", why, format!("write it like --amount 125.00 --currency {currency}"))
+        Problem::usage(
+            "no challenge was begun",
+            why,
+            format!("write it like --amount 125.00 --currency {currency}"),
+        )
     })?;
     let mut transaction = Map::from_iter([
         ("amount".to_owned(), json!(amount)),
@@ -146,7 +151,11 @@ fn describe(challenge: &Value) -> String {
     let methods = challenge["methods"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let id = text(challenge, "/id");
     let mut lines = vec![
-        format!("{id}: {}, to be answered by {}", text(challenge, "/status"), methods.collect::<Vec<_>>().join(", ")),
+        format!(
+            "{id}: {}, to be answered by {}",
+            text(challenge, "/status"),
+            methods.collect::<Vec<_>>().join(", ")
+        ),
         format!("it expires at {}", text(challenge, "/expires_at")),
     ];
     if let Some(transaction) = challenge.get("transaction").filter(|transaction| transaction.is_object()) {
@@ -183,7 +192,8 @@ mod tests {
 
     #[test]
     fn an_amount_makes_it_a_transaction() {
-        let args = args("anna --amount 125.00 --currency EUR --payee Nord --method push --method totp").unwrap();
+        let args =
+            args("anna --amount 125.00 --currency EUR --payee Nord --method push --method totp").unwrap();
         let transaction = transaction(&args).unwrap();
         let body = body(&args, transaction.as_ref()).unwrap();
         let expected = json!({

@@ -112,14 +112,16 @@ impl Door {
         let open = self.open().await?;
         let words = open.iter().map(|challenge| Shown::read(challenge).map(|shown| shown.words()));
         let words = words.collect::<Outcome<Vec<_>>>()?;
-        let text = if words.is_empty() { "Nothing waits for this device.".to_owned() } else { words.join("\n\n") };
+        let text =
+            if words.is_empty() { "Nothing waits for this device.".to_owned() } else { words.join("\n\n") };
         output.answer(&text, &json!({ "data": open }));
         Ok(())
     }
 
     async fn answer_one(&self, id: ChallengeId, verdict: Verdict, number: &str, output: &Output) -> Outcome {
         let open = self.open().await?;
-        let shown = open.iter().map(Shown::read).filter(|shown| shown.as_ref().is_ok_and(|shown| shown.id == id));
+        let shown =
+            open.iter().map(Shown::read).filter(|shown| shown.as_ref().is_ok_and(|shown| shown.id == id));
         let Some(shown) = shown.last().transpose()? else {
             return Err(Problem::new(
                 "nothing was signed",
@@ -164,7 +166,11 @@ impl Door {
             Err(refused) => {
                 let problem = refused.problem("the answer was not accepted");
                 let wrong = refused.code() == "code_incorrect";
-                let fix = if wrong { "look at the number on the other screen again".to_owned() } else { problem.fix };
+                let fix = if wrong {
+                    "look at the number on the other screen again".to_owned()
+                } else {
+                    problem.fix
+                };
                 let exit = if wrong { Exit::Rejected } else { problem.exit };
                 Err(Problem { fix, exit, ..problem })
             }

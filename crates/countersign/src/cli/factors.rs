@@ -84,7 +84,15 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
         Command::Activate { factor, code } => {
             let from_stdin = if code == "-" { Some(line_from_stdin("code")?) } else { None };
             let code = from_stdin.as_ref().map_or(code.as_str(), |line| line.as_str());
-            change(&client, factor, "activate", json!({ "code": code }), "the factor was not confirmed", output).await
+            change(
+                &client,
+                factor,
+                "activate",
+                json!({ "code": code }),
+                "the factor was not confirmed",
+                output,
+            )
+            .await
         }
         Command::List { subject } => list(&client, subject, output).await,
         Command::Remove { factor, challenge } => remove(&client, factor, challenge.as_ref(), output).await,
@@ -99,7 +107,10 @@ pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
             let path = format!("/v1/factors/{factor}/regenerate");
             let answer = client.call(Method::POST, &path, &[], Some(&json!({}))).await?;
             let made = answer.map_err(|refused| refused.problem("no codes were made"))?;
-            output.answer(&format!("The codes before these are worth nothing now.\n\n{}", enroll::codes(&made)), &made);
+            output.answer(
+                &format!("The codes before these are worth nothing now.\n\n{}", enroll::codes(&made)),
+                &made,
+            );
             Ok(())
         }
     }
@@ -121,7 +132,12 @@ async fn change(
     Ok(())
 }
 
-async fn remove(client: &Client, factor: &FactorId, challenge: Option<&ChallengeId>, output: &Output) -> Outcome {
+async fn remove(
+    client: &Client,
+    factor: &FactorId,
+    challenge: Option<&ChallengeId>,
+    output: &Output,
+) -> Outcome {
     let query: Vec<_> = challenge.iter().map(|challenge| ("challenge", challenge.to_string())).collect();
     let answer = client.call(Method::DELETE, &format!("/v1/factors/{factor}"), &query, None).await?;
     let factor = answer.map_err(|refused| refused.problem("the factor was not removed"))?;

@@ -88,7 +88,7 @@ enum Command {
     Config(config::Args),
     /// Bring the store's schema up to date (the server does so at start, too).
     Migrate(migrate::Args),
-    /// Move a store from a SQLite file into PostgreSQL.
+    /// Move a store from a SQLite file into PostgreSQL, or fence it after a restore from a backup.
     Store(store::Args),
     /// Look for what keeps the server from working, and say how to fix it.
     Doctor(doctor::Args),

@@ -35,16 +35,26 @@ mod tests {
 
     #[test]
     fn amounts_have_the_digits_of_their_currency() {
-        for (amount, currency, minor) in
-            [("125.00", "EUR", 12_500), ("125", "EUR", 12_500), ("0.07", "EUR", 7), ("125", "JPY", 125), ("1.250", "KWD", 1_250)]
-        {
+        for (amount, currency, minor) in [
+            ("125.00", "EUR", 12_500),
+            ("125", "EUR", 12_500),
+            ("0.07", "EUR", 7),
+            ("125", "JPY", 125),
+            ("1.250", "KWD", 1_250),
+        ] {
             assert_eq!(minor_units(amount, currency), Ok(minor), "{amount} {currency}");
         }
         assert_eq!(written(7, "EUR"), "EUR 0.07");
         assert_eq!(written(125, "JPY"), "JPY 125");
-        for (amount, currency) in
-            [("125.5", "EUR"), ("125.", "EUR"), (".50", "EUR"), ("1,250.00", "EUR"), ("-1", "EUR"), ("1.00", "JPY"), ("", "EUR")]
-        {
+        for (amount, currency) in [
+            ("125.5", "EUR"),
+            ("125.", "EUR"),
+            (".50", "EUR"),
+            ("1,250.00", "EUR"),
+            ("-1", "EUR"),
+            ("1.00", "JPY"),
+            ("", "EUR"),
+        ] {
             assert!(minor_units(amount, currency).is_err(), "{amount} {currency}");
         }
         assert!(minor_units("99999999999999999999", "EUR").is_err());

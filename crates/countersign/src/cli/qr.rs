@@ -12,8 +12,12 @@ const NO_COLOURS: &str = "\x1b[0m";
 pub(super) fn on_terminal(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     // Blocks are what is drawn, so they stand for light modules.
-    let blocks =
-        code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build();
+    let blocks = code
+        .render::<Dense1x2>()
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
+        .quiet_zone(true)
+        .build();
     if !std::io::stdout().is_terminal() {
         return Some(blocks);
     }
@@ -32,7 +36,8 @@ mod tests {
     #[test]
     fn every_module_is_drawn_in_its_colour() {
         let text = "otpauth://totp/Nord:anna?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Nord";
-        let lines: Vec<Vec<char>> = on_terminal(text).unwrap().lines().map(|line| line.chars().collect()).collect();
+        let lines: Vec<Vec<char>> =
+            on_terminal(text).unwrap().lines().map(|line| line.chars().collect()).collect();
         let code = QrCode::with_error_correction_level(text, EcLevel::L).unwrap();
         let is_light = |x: usize, y: usize| match lines[y / 2][x] {
             '█' => true,

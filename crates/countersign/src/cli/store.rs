@@ -10,15 +10,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::Output;
 use super::output::table;
+use super::{Output, Place};
 use crate::config::{Config, StoreUrl};
 use crate::problem::{Outcome, Problem};
 use crate::wire;
 
 const BAR: &str = "{msg:15} {wide_bar} {human_pos} of {human_len} rows, {eta} left";
 
-/// Move a store from a SQLite file into PostgreSQL.
+/// Move a store from a SQLite file into PostgreSQL, or fence it after a restore from a backup.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -32,6 +32,12 @@ enum Command {
     /// Codes that were sent before stay good. A copy that was broken off goes on when the same command is given again; until
     /// it is complete no server starts on the database. At the end the rows of both are counted.
     Copy(CopyArgs),
+    /// Begin a new epoch of a store that was restored from a backup, with every server stopped, before any is started.
+    ///
+    /// A backup does not know what was used after it was taken. From the fence on, codes that were sent before it are dead,
+    /// and so are open challenges, backup codes and the steps of apps up to now; tokens that count have to be set right with
+    /// two codes. Apps and devices stay enrolled. It can be given again, and does the same again.
+    Fence(Place),
 }
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +54,31 @@ struct CopyArgs {
 }
 
 pub(super) async fn run(args: &Args, output: &Output) -> Outcome {
-    let Command::Copy(args) = &args.command;
+    match &args.command {
+        Command::Copy(args) => copy(args, output).await,
+        Command::Fence(place) => fence(&place.config()?, output).await,
+    }
+}
+
+async fn fence(config: &Config, output: &Output) -> Outcome {
+    let at = wire::fence(config).await?;
+    let at = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+    let (url, me) = (&config.store.url, super::dev::program());
+    let told = format!(
+        "\
+{url} is fenced: what could have been used before {at:.0} counts as used.
+
+Whoever waits for a code asks for another one. Apps are good again with their next codes but one, devices at once.
+Tokens that count are set right with two codes; lists of backup codes have to be made anew.
+The journal says when this was done.
+
+Next: {me} serve"
+    );
+    output.answer(&told, &json!({ "store": url, "fenced_at": at }));
+    Ok(())
+}
+
+async fn copy(args: &CopyArgs, output: &Output) -> Outcome {
     let from = source(&args.from)?;
     let to = target(args)?;
     let bar = Bar::new(!output.json && std::io::stderr().is_terminal());

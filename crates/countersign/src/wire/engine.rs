@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign_core::command::Job;
 use countersign_core::keys::{Keys, Root};
 use countersign_core::store::Store;
-use countersign_core::time::Clock;
+use countersign_core::time::{Clock, Timestamp};
 use countersign_delivery::worker;
 use countersign_store::HandOver;
 use countersign_store::postgres::{self, PostgresStore, Settings};
@@ -70,6 +70,21 @@ pub(crate) async fn migrate(config: &Config) -> Outcome<Vec<String>> {
     }
 }
 
+/// After a restore: begins a new epoch of the store, while nobody works on it. Answers when.
+pub(crate) async fn fence(config: &Config) -> Outcome<Timestamp> {
+    match config.engine()? {
+        Engine::Sqlite(database) => {
+            // The lock's directory would be made; a file that is not there must not have that effect.
+            let _alone = if database.is_file() { Some(Alone::with(&database)?) } else { None };
+            sqlite::fence(&database, &SystemClock, &SystemEntropy)
+                .map_err(|failure| sqlite_problem(&database, &failure))
+        }
+        Engine::Postgres(settings) => postgres::fence(&settings, &SystemEntropy)
+            .await
+            .map_err(|failure| postgres_problem(config, &failure)),
+    }
+}
+
 /// Closes a store; what goes wrong with it is logged.
 pub(super) async fn close(store: &dyn Store) {
     if let Err(error) = store.close().await {
@@ -123,9 +138,9 @@ fn sqlite_problem(database: &Path, failure: &sqlite::Failure) -> Problem {
         sqlite::Failure::Migration(_) => {
             "use the version of countersign that wrote this store, or a later one"
         }
+        sqlite::Failure::Missing => "name the file that was restored, in store.url",
         sqlite::Failure::TooOld(_) => "build countersign with its bundled SQLite",
         sqlite::Failure::Corrupt(_) => "restore the store from a backup",
-        sqlite::Failure::Missing => "name the file of the store",
         sqlite::Failure::ClockWentBack(_) => {
             "set the clock right, or accept what it shows with `countersign clock accept`"
         }

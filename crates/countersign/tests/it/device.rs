@@ -34,7 +34,8 @@ async fn link(server: &Server, subject: &str) -> String {
 /// A challenge to a device, with or without a payment.
 async fn begin(server: &Server, subject: &str, transaction: Option<Value>) -> Value {
     let purpose = if transaction.is_some() { "transaction" } else { "authentication" };
-    let body = json!({ "subject": subject, "methods": ["push"], "purpose": purpose, "transaction": transaction });
+    let body =
+        json!({ "subject": subject, "methods": ["push"], "purpose": purpose, "transaction": transaction });
     let begun = server.post("/v1/challenges", body).await;
     assert_eq!(begun.status, 201, "{}", begun.body);
     begun.body
@@ -48,11 +49,13 @@ fn another(number: &str) -> &'static str {
 async fn a_payment_is_approved_by_the_reference_client() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let paid = json!({ "amount": 12_500, "currency": "EUR", "payee": "NORD PARTS", "reference": "Invoice 7" });
+    let paid =
+        json!({ "amount": 12_500, "currency": "EUR", "payee": "NORD PARTS", "reference": "Invoice 7" });
     for algorithm in ["ed25519", "p256"] {
         let key = directory.path().join(algorithm).display().to_string();
         let link = link(&server, algorithm).await;
-        let enrolled = server.ran(&["device", "enroll", &link, "--algorithm", algorithm, "--key", &key]).await;
+        let enrolled =
+            server.ran(&["device", "enroll", &link, "--algorithm", algorithm, "--key", &key]).await;
         assert!(said(&enrolled).contains("device watch"), "{}", said(&enrolled));
         assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
 
@@ -60,7 +63,10 @@ async fn a_payment_is_approved_by_the_reference_client() {
         let (id, number) = (text(&begun, "/id"), text(&begun, "/number"));
         let listed = server.ran(&["device", "challenges", "--key", &key]).await;
         assert!(said(&listed).contains("pay EUR 125.00 to NORD PARTS"), "{}", said(&listed));
-        assert!(!said(&listed).contains(&format!("number {number}")), "the number is on the other screen only");
+        assert!(
+            !said(&listed).contains(&format!("number {number}")),
+            "the number is on the other screen only"
+        );
         let wrong = server.ran(&["device", "approve", id, "--number", another(number), "--key", &key]).await;
         assert_eq!(wrong.status.code(), Some(3), "{}", said(&wrong));
         assert!(said(&wrong).contains("look at the number on the other screen"), "{}", said(&wrong));
@@ -71,7 +77,12 @@ async fn a_payment_is_approved_by_the_reference_client() {
 
         let path = format!("/v1/challenges/{id}/redeem");
         let proof = server.post(&path, json!({ "transaction": paid })).await;
-        assert_eq!((proof.status.as_u16(), proof.text("status").as_str()), (200, "approved"), "{}", proof.body);
+        assert_eq!(
+            (proof.status.as_u16(), proof.text("status").as_str()),
+            (200, "approved"),
+            "{}",
+            proof.body
+        );
         assert_eq!(proof.text("proof").split('.').count(), 3);
         let late = server.ran(&["device", "deny", id, "--key", &key]).await;
         assert!(said(&late).contains("does not wait for this device"), "{}", said(&late));
@@ -97,7 +108,11 @@ async fn a_person_at_the_terminal_is_asked_for_the_number() {
         let watched = watched.await.unwrap();
         assert!(watched.status.success(), "{}", said(&watched));
         assert!(said(&watched).contains("approve signing in"), "{}", said(&watched));
-        assert!(status != "approved" || said(&watched).contains("A bare yes does not exist"), "{}", said(&watched));
+        assert!(
+            status != "approved" || said(&watched).contains("A bare yes does not exist"),
+            "{}",
+            said(&watched)
+        );
         let ended = server.get(&format!("/v1/challenges/{}", text(&begun, "/id"))).await;
         assert_eq!(ended.text("status"), status, "{}", ended.body);
     }

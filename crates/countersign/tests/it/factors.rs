@@ -368,7 +368,7 @@ async fn of_100_parallel_entries_of_one_code_one_is_accepted() {
     let code = oathtool("SHA1", "6", "30", text(&factor, "secret"), later(&server, 1).await);
     let enter = |nth: usize| {
         let (server, mut code) = (Arc::clone(&server), code.clone());
-        code.insert_str(nth % 6, " ");
+        code.insert(nth % 6, ' ');
         async move { server.post("/v1/checks", json!({ "subject": "ann", "code": code })).await }
     };
     let answers = at_once((0..100).map(enter)).await;

@@ -89,7 +89,10 @@ async fn an_import_that_was_cut_off_goes_on() {
     let cut = importing.await.unwrap();
     assert_eq!(cut.status.code(), Some(1), "{}", said(&cut));
     let words = said(&cut);
-    assert!(words.contains(&format!(" of {TOKENS} tokens")) && words.contains("give the same command again"), "{words}");
+    assert!(
+        words.contains(&format!(" of {TOKENS} tokens")) && words.contains("give the same command again"),
+        "{words}"
+    );
 
     let server = Server::start(directory.path());
     let rest = told(&server, &["import", "csv", &file]).await;
@@ -144,7 +147,8 @@ async fn pskc_files_of_another_program_are_read() {
         let words = [&["import", "pskc", &file, "--assignments", &people, "--json"], &with[..]].concat();
         let mut import = server.command(&words);
         import.env("PSKC_PASSPHRASE", "correct horse");
-        let ran = tokio::task::spawn_blocking(move || import.output().expect("the binary runs")).await.unwrap();
+        let ran =
+            tokio::task::spawn_blocking(move || import.output().expect("the binary runs")).await.unwrap();
         assert!(ran.status.success(), "{name}: {}", said(&ran));
         let report: Value = serde_json::from_slice(&ran.stdout).unwrap();
         assert_eq!(report["imported"], 2, "{name}: {report}");

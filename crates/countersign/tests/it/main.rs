@@ -34,5 +34,6 @@ mod shutdown;
 mod slow_database;
 mod store_choice;
 mod store_copy;
+mod store_fence;
 mod takeover;
 mod twilio;

@@ -194,3 +194,28 @@ pub(super) fn session_of_message(challenge: ChallengeId, session: Option<&str>) 
 pub(super) fn step(once: Option<Once>, name: &[u8]) -> Option<Once> {
     once.map(|Once { key, body }| Once { key: sha256(&[&key.0, name].concat()), body })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats_tests::Vector;
+
+    #[test]
+    fn the_steps_of_a_request_have_the_digests_of_the_frozen_format() {
+        let vector = Vector::named("idempotency");
+        let once = Some(Once { key: vector.digest("scope digest"), body: vector.digest("body digest") });
+        for name in ["message", "settle"] {
+            let next = step(once, name.as_bytes()).unwrap();
+            assert_eq!(next.key, vector.digest(&format!("{name} step digest")));
+            assert_eq!(next.body, vector.digest("body digest"));
+        }
+        assert_eq!(step(None, b"settle"), None);
+    }
+
+    #[test]
+    fn a_message_is_bound_to_challenge_and_session() {
+        let id = crate::formats_tests::challenge();
+        assert_eq!(session_of_message(id, None), id.to_string());
+        assert_eq!(session_of_message(id, Some("s-1")), format!("{id}/s-1"));
+    }
+}

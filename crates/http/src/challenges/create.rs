@@ -100,7 +100,7 @@ pub(crate) async fn begin(
 /// A `subject` field.
 pub(crate) fn subject(app: &App, member: &Member, fields: &mut Fields) -> Result<Aim, Problem> {
     let subject = fields.line("subject", rules::MAX_SUBJECT)?.ok_or_else(|| missing("subject"))?;
-    aim_of_text(app, &member.tenant, subject, "subject")
+    aim_of_text(app, &member.tenant, &subject, "subject")
 }
 
 /// The challenge a body stands for.

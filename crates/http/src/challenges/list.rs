@@ -42,7 +42,7 @@ pub(crate) async fn handle(State(app): State<App>, uri: Uri, caller: Caller) -> 
     let of = match query.text("subject") {
         None => None,
         Some(text) => {
-            let aim = aim_of_text(&app, &member.tenant, text.to_owned(), "subject")?;
+            let aim = aim_of_text(&app, &member.tenant, text, "subject")?;
             Some(find(&app, member.tenant, aim).await?.subject.id)
         }
     };

@@ -1,10 +1,13 @@
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use countersign_core::ids::RecipientId;
-use countersign_core::keys::{Alphabet, CodeFormat, Digest};
+use countersign_core::challenge::ChallengeStatus;
+use countersign_core::ids::{RecipientId, SubjectId};
+use countersign_core::keys::{Alphabet, CodeFormat, Digest, WrappedKey, seal};
 use countersign_core::recipient::Recipient;
+use countersign_core::subject::{SubjectPrivate, SubjectRow};
 use countersign_core::tenant::Mode;
 use countersign_core::verification::{Binding, Lane, Purpose, Status, Verification};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::formats_tests::{AT, PAGE, Vector, keys, tenant, verification};
@@ -168,6 +171,98 @@ fn each_channel_is_labelled_as_the_page_says() {
     for channel in Channel::ALL {
         let (amr, acr, restricted) = how(*channel);
         let row = format!("| `{}` | `{}` | `{acr}` | {restricted} |\n", channel.as_str(), amr.join("`, `"));
+        assert!(PAGE.contains(&row), "{row}");
+    }
+}
+
+fn subject(mode: Mode) -> SubjectRow {
+    SubjectRow {
+        id: SubjectId::from_bytes([3; 16]),
+        tenant: tenant(mode),
+        data_key: WrappedKey { root: RootId(7), bytes: Vec::new() },
+        sealed: Vec::new(),
+        factors: Vec::new(),
+        open: Vec::new(),
+        pushes: Vec::new(),
+        created_at: AT,
+        updated_at: AT,
+        removed_at: None,
+        epoch: [0; 16],
+    }
+}
+
+fn challenge(mode: Mode, purpose: Purpose, sealed: Vec<u8>) -> Challenge {
+    Challenge {
+        id: crate::formats_tests::challenge(),
+        tenant: tenant(mode),
+        subject: SubjectId::from_bytes([3; 16]),
+        status: ChallengeStatus::Approved,
+        purpose,
+        methods: Vec::new(),
+        factor: None,
+        binding: Binding::default(),
+        root: RootId(7),
+        sealed,
+        checks_used: 1,
+        checks_allowed: 5,
+        wrong_numbers: 0,
+        created_at: AT,
+        expires_at: AT,
+        ended_at: Some(AT),
+        approved_by: None,
+        pushed_to: Vec::new(),
+        verification: None,
+        spent: false,
+        epoch: [0; 16],
+        redeemed_at: None,
+    }
+}
+
+/// The proof of a challenge of `user-42` that was approved by this method.
+fn challenge_proof(mode: Mode, method: Method, purpose: Purpose, private: &ChallengePrivate) -> String {
+    let (row, key) = (subject(mode), [9; 32]);
+    let id = crate::formats_tests::challenge();
+    let place = countersign_core::challenge::sealed_for(&row.tenant, &id);
+    let plain = minicbor::to_vec(private).unwrap();
+    let sealed = seal(&key, [1; 12], &place, RootId(7), &plain).unwrap();
+    let approved_by = Some(ApprovedBy { method, factor: None, verification: None });
+    let challenge = Challenge { approved_by, ..challenge(mode, purpose, sealed) };
+    let known = SubjectPrivate { external_id: "user-42".into(), ..SubjectPrivate::default() };
+    let person = Person { row: &row, data_key: Some(Zeroizing::new(key)), private: known };
+    let signers = Signers::new(&keys(), "https://otp.example/");
+    signers.challenge_proof(&person, &challenge, grant()).unwrap()
+}
+
+#[test]
+fn proofs_of_challenges_have_the_bytes_of_the_frozen_format() {
+    let transaction =
+        countersign_core::verification::Transaction::new(125_000, "EUR", "NORD PARTS LTD", Some("INV-77"));
+    let bound = ChallengePrivate {
+        transaction: Some(transaction.unwrap()),
+        session: Some("s-1".into()),
+        ..ChallengePrivate::default()
+    };
+    let live = challenge_proof(Mode::Live, Method::Totp, Purpose::Transaction, &bound);
+    assert_token("challenge proof live", &live);
+    let bare = ChallengePrivate::default();
+    let test = challenge_proof(Mode::Test, Method::Push, Purpose::Authentication, &bare);
+    assert_token("challenge proof test", &test);
+}
+
+#[test]
+fn a_challenge_that_nothing_approved_has_no_proof() {
+    let row = subject(Mode::Live);
+    let person = Person { row: &row, data_key: None, private: SubjectPrivate::default() };
+    let signers = Signers::new(&keys(), "https://otp.example");
+    let challenge = challenge(Mode::Live, Purpose::Authentication, Vec::new());
+    assert!(signers.challenge_proof(&person, &challenge, grant()).is_err());
+}
+
+#[test]
+fn each_method_is_labelled_as_the_page_says() {
+    for method in Method::ALL {
+        let (amr, acr, restricted) = how_by_method(*method);
+        let row = format!("| `{}` | `{}` | `{acr}` | {restricted} |\n", method.as_str(), amr.join("`, `"));
         assert!(PAGE.contains(&row), "{row}");
     }
 }

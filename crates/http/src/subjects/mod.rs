@@ -45,10 +45,10 @@ pub(crate) fn aim_of_path(app: &App, tenant: &Tenant, text: &str) -> Result<Aim,
 }
 
 /// The subject a field names: `sbj_…`, or the customer's own name as it is.
-pub(crate) fn aim_of_text(app: &App, tenant: &Tenant, text: String, param: &str) -> Result<Aim, Problem> {
+pub(crate) fn aim_of_text(app: &App, tenant: &Tenant, text: &str, param: &str) -> Result<Aim, Problem> {
     match text.parse() {
         Ok(id) => Ok(Aim::Id(id)),
-        Err(_) => name_of(app, tenant, &text, param).map(Aim::Name),
+        Err(_) => name_of(app, tenant, text, param).map(Aim::Name),
     }
 }
 
@@ -200,7 +200,7 @@ pub(crate) fn authority(member: &Member, query: &Query) -> Result<Authority, Pro
 /// Notes the recipient of an approved verification as its subject's, when that subject is there. Best effort, beside the
 /// answer: a check neither waits for it nor fails with it.
 pub(crate) fn note_recipient(app: &App, member: &Member, snapshot: &Snapshot, private: &Private) {
-    let Some(subject) = private.subject.clone().filter(|_| !private.to.is_empty()) else { return };
+    let Some(subject) = private.subject.as_deref().filter(|_| !private.to.is_empty()) else { return };
     let Ok(aim) = aim_of_text(app, &member.tenant, subject, "subject") else { return };
     let verification = Some(snapshot.verification.id);
     let act = Act::AddRecipient { to: private.to.clone(), verification, only_known: true };

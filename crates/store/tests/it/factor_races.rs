@@ -6,7 +6,7 @@ use countersign_core::challenge::{Challenge, ChallengeStatus, Method};
 use countersign_core::command::{Answer, Request};
 use countersign_core::factor::FactorState;
 use countersign_core::refusal::Refusal;
-use countersign_core::subject::{Act, Aim, Authority, FactorPlan};
+use countersign_core::subject::{Act, Aim, Authority, FactorPlan, Redeem};
 use countersign_core::time::Clock as _;
 use countersign_sim::Requests;
 use countersign_sim::subjects::{Device, backup_list, hotp_of, hotp_token, listed_code, totp, totp_at};
@@ -71,6 +71,10 @@ pub(crate) async fn a_hundred_times_the_yes_of_a_device(bench: &Bench) {
     let pushed = bench.subject(requests.ask("ann", &[Method::Push])).await.challenge.unwrap();
     let answers = all_at_once(bench, (0..100).map(|_| device.approve(requests, &pushed)).collect()).await;
     assert_eq!(granted(&answers), 1);
+    assert_eq!(declined(&answers, Refusal::ChallengeAlreadyApproved), 99);
+    let redeem = |_| requests.subject(Aim::Challenge(pushed.id), Act::Redeem(Redeem::default()));
+    let answers = all_at_once(bench, (0..100).map(redeem).collect()).await;
+    assert_eq!(granted(&answers), 1, "its proof is handed out once");
     assert_eq!(declined(&answers, Refusal::ChallengeAlreadyApproved), 99);
 }
 

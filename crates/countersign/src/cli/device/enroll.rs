@@ -181,7 +181,9 @@ mod tests {
     #[test]
     fn a_link_is_read_whole() {
         let factor = FactorId::from_bytes([3; 16]);
-        let read = Invitation::read(&link("https%3A%2F%2Fotp%2Eexample%3A8443", &factor.to_string(), "a-b_c")).unwrap();
+        let read =
+            Invitation::read(&link("https%3A%2F%2Fotp%2Eexample%3A8443", &factor.to_string(), "a-b_c"))
+                .unwrap();
         assert_eq!((read.server.as_str(), read.factor), ("https://otp.example:8443", factor));
         assert_eq!(read.token.as_str(), "a-b_c");
     }

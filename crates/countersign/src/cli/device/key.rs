@@ -100,7 +100,8 @@ impl Device {
         let text = toml::to_string(&written).map(Zeroizing::new).map_err(|error| {
             Problem::new("the device's file cannot be written", error, "report this as a bug of countersign")
         })?;
-        let remark = "# The key of this device. Whoever has it approves in its place: do not copy or send it.";
+        let remark =
+            "# The key of this device. Whoever has it approves in its place: do not copy or send it.";
         let text = Zeroizing::new(format!("{remark}\n{}", *text));
         files::write_private(path, &text, MODE)
     }
@@ -119,7 +120,8 @@ impl Device {
             Pair::Ed25519(pair) => Ok(BASE64URL_NOPAD.encode(pair.sign(message).as_ref())),
             Pair::P256(pair) => {
                 let signature = pair.sign(&SystemRandom::new(), message);
-                let signature = signature.map_err(|_| Problem::new("nothing was signed", "the key failed", "try again"))?;
+                let signature = signature
+                    .map_err(|_| Problem::new("nothing was signed", "the key failed", "try again"))?;
                 Ok(BASE64URL_NOPAD.encode(signature.as_ref()))
             }
         }
@@ -141,7 +143,11 @@ impl Pair {
 pub(super) fn usual_path() -> Outcome<PathBuf> {
     let profile = profile::user_path();
     profile.and_then(|path| Some(path.parent()?.join(FILE_NAME))).ok_or_else(|| {
-        Problem::usage("the device's file is not known", "neither HOME nor XDG_CONFIG_HOME is set", "name it with --key FILE")
+        Problem::usage(
+            "the device's file is not known",
+            "neither HOME nor XDG_CONFIG_HOME is set",
+            "name it with --key FILE",
+        )
     })
 }
 
@@ -185,7 +191,9 @@ mod tests {
         let path = directory.path().join("device.toml");
         device(SignatureAlgorithm::Ed25519).write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        for broken in [text.replace("ed25519", "rsa"), text.replace("fct_", "vrf_"), text.replace("= \"M", "= \"?")] {
+        for broken in
+            [text.replace("ed25519", "rsa"), text.replace("fct_", "vrf_"), text.replace("= \"M", "= \"?")]
+        {
             files::write_private(&path, &broken, MODE).unwrap();
             let problem = Device::read(&path).err().unwrap();
             assert!(!problem.why.contains("private_key"), "{}", problem.why);

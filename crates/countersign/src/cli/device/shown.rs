@@ -31,7 +31,8 @@ impl Shown {
                 "use a client of the same version as the server",
             )
         };
-        let some = |pointer: &str| Some(text(challenge, pointer)).filter(|text| !text.is_empty()).map(str::to_owned);
+        let some =
+            |pointer: &str| Some(text(challenge, pointer)).filter(|text| !text.is_empty()).map(str::to_owned);
         let details = challenge.get("details").and_then(Value::as_object).into_iter().flatten();
         let details = details.map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
         Ok(Self {
@@ -50,10 +51,14 @@ impl Shown {
         let by = self.issuer.as_ref().map(|issuer| format!(" by {}", plain(issuer))).unwrap_or_default();
         let mut lines = vec![match &self.transaction {
             Some(transaction) => format!("You are asked{by} to approve: {}", paid(transaction)),
-            None if self.purpose == "recovery" => format!("You are asked{by} to approve getting back into an account."),
+            None if self.purpose == "recovery" => {
+                format!("You are asked{by} to approve getting back into an account.")
+            }
             None => format!("You are asked{by} to approve signing in."),
         }];
-        if let Some(reference) = self.transaction.as_ref().and_then(|transaction| transaction.reference.as_ref()) {
+        if let Some(reference) =
+            self.transaction.as_ref().and_then(|transaction| transaction.reference.as_ref())
+        {
             lines.push(format!("  for: {}", plain(reference)));
         }
         lines.extend(self.message.iter().map(|message| format!("  they say: {}", plain(message))));
@@ -121,11 +126,17 @@ mod tests {
 
     #[test]
     fn the_words_name_all_that_is_signed() {
-        let transaction = json!({ "amount": 12_500, "currency": "EUR", "payee": "NORD PARTS", "reference": "Invoice 7" });
+        let transaction =
+            json!({ "amount": 12_500, "currency": "EUR", "payee": "NORD PARTS", "reference": "Invoice 7" });
         let shown = Shown::read(&challenge(transaction)).unwrap();
         let factor = FactorId::from_bytes([2; 16]);
         let words = shown.words();
-        for part in ["by Nord Bank to approve: pay EUR 125.00 to NORD PARTS", "for: Invoice 7", "they say: Really?[2J", "Branch: Oslo Number: 99"] {
+        for part in [
+            "by Nord Bank to approve: pay EUR 125.00 to NORD PARTS",
+            "for: Invoice 7",
+            "they say: Really?[2J",
+            "Branch: Oslo Number: 99",
+        ] {
             assert!(words.contains(part), "{part}: {words}");
         }
         assert!(!words.contains('\u{1b}') && !words.contains('\r'), "{words:?}");
@@ -155,6 +166,11 @@ mod tests {
     fn a_sign_in_is_called_one() {
         let mut plain = challenge(Value::Null);
         plain["purpose"] = json!("authentication");
-        assert!(Shown::read(&plain).unwrap().words().starts_with("You are asked by Nord Bank to approve signing in."));
+        assert!(
+            Shown::read(&plain)
+                .unwrap()
+                .words()
+                .starts_with("You are asked by Nord Bank to approve signing in.")
+        );
     }
 }

@@ -43,7 +43,10 @@ enum Ended {
 }
 
 pub(super) async fn run(door: &Door, once: bool, output: &Output) -> Outcome {
-    output.note(&format!("Waiting for challenges to {} at {}. Ctrl-C ends it.", door.device.factor, door.device.server));
+    output.note(&format!(
+        "Waiting for challenges to {} at {}. Ctrl-C ends it.",
+        door.device.factor, door.device.server
+    ));
     let mut typed = Typed::begin();
     let mut passed = HashSet::new();
     let mut ticks = tokio::time::interval(EVERY);

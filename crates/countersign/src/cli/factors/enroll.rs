@@ -126,7 +126,10 @@ fn describe(made: &Value) -> String {
     let mut parts = vec![format!("{id}: {} is {}", text(made, "/type"), text(made, "/status"))];
     let otpauth = text(made, "/otpauth_url");
     if !otpauth.is_empty() {
-        parts.push(format!("Scan this with the app, or type the secret into it; neither is shown again.\n\n{}", qr::on_terminal(otpauth).unwrap_or_default()));
+        parts.push(format!(
+            "Scan this with the app, or type the secret into it; neither is shown again.\n\n{}",
+            qr::on_terminal(otpauth).unwrap_or_default()
+        ));
         parts.push(format!("secret: {}\nurl:    {otpauth}", text(made, "/secret")));
     } else if !text(made, "/secret").is_empty() {
         parts.push(format!("secret: {} (not shown again)", text(made, "/secret")));
@@ -141,7 +144,8 @@ fn describe(made: &Value) -> String {
             text(made, "/enrollment/expires_at"),
             qr::on_terminal(link).unwrap_or_default()
         ));
-        parts.push(format!("Without a phone, this machine can be the device:\n  {me} device enroll '{link}'"));
+        parts
+            .push(format!("Without a phone, this machine can be the device:\n  {me} device enroll '{link}'"));
     } else if made["status"] == "pending" {
         let question = text(made, "/activation_question");
         let asked = if question.is_empty() { "the code it shows" } else { "its answer" };
@@ -160,7 +164,10 @@ fn describe(made: &Value) -> String {
 pub(super) fn codes(made: &Value) -> String {
     let codes = made["codes"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let lines: Vec<_> = codes.map(|code| format!("  {code}")).collect();
-    format!("Print these or write them down; each is good once, and they are not shown again.\n\n{}", lines.join("\n"))
+    format!(
+        "Print these or write them down; each is good once, and they are not shown again.\n\n{}",
+        lines.join("\n")
+    )
 }
 
 #[cfg(test)]
@@ -174,7 +181,9 @@ mod tests {
             "expires_at": "soon", "warnings": ["Some apps"],
         });
         let words = describe(&totp);
-        for part in ["fct_1: totp is pending", "secret: ABC", "█", "factors activate fct_1 CODE", "Note: Some apps"] {
+        for part in
+            ["fct_1: totp is pending", "secret: ABC", "█", "factors activate fct_1 CODE", "Note: Some apps"]
+        {
             assert!(words.contains(part), "{part}: {words}");
         }
         let push = json!({
@@ -184,9 +193,11 @@ mod tests {
         let words = describe(&push);
         assert!(words.contains("device enroll 'countersign://enroll?a'"), "{words}");
         assert!(!words.contains("activate"), "{words}");
-        let ocra = json!({ "id": "fct_3", "type": "ocra", "status": "pending", "activation_question": "12345678" });
+        let ocra =
+            json!({ "id": "fct_3", "type": "ocra", "status": "pending", "activation_question": "12345678" });
         assert!(describe(&ocra).contains("Ask it 12345678. Confirm it with its answer"));
-        let codes = json!({ "id": "fct_4", "type": "backup_codes", "status": "active", "codes": ["AAAA-BBBB"] });
+        let codes =
+            json!({ "id": "fct_4", "type": "backup_codes", "status": "active", "codes": ["AAAA-BBBB"] });
         assert!(describe(&codes).contains("  AAAA-BBBB"));
     }
 }

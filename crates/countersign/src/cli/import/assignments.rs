@@ -37,7 +37,8 @@ impl Assignments {
                     continue;
                 }
             };
-            let of = |wanted: Column| cells.iter().find(|(column, _)| *column == wanted).map(|(_, text)| text);
+            let of =
+                |wanted: Column| cells.iter().find(|(column, _)| *column == wanted).map(|(_, text)| text);
             match (of(Column::Serial), of(Column::ExternalId)) {
                 (Some(serial), Some(_)) if all.0.contains_key(serial) => {
                     mistakes.add(line, &format!("serial {:?} stands there twice", shortened(serial)));

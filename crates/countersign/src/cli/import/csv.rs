@@ -120,15 +120,20 @@ fn read_secret(text: &str, named: Option<&str>, default: Encoding) -> Result<Zer
         None => default,
         Some("base32") => Encoding::Base32,
         Some("hex") => Encoding::Hex,
-        Some(other) => return Err(format!("secret_encoding {:?} is unknown; base32 and hex are", shortened(other))),
+        Some(other) => {
+            return Err(format!("secret_encoding {:?} is unknown; base32 and hex are", shortened(other)));
+        }
     };
     let plain = |symbol: &char| !symbol.is_whitespace() && !"-=".contains(*symbol);
     let text: Zeroizing<String> = Zeroizing::new(text.to_ascii_uppercase().chars().filter(plain).collect());
     let (decoded, hint) = match encoding {
-        Encoding::Base32 => {
-            (data_encoding::BASE32_NOPAD.decode(text.as_bytes()), "not Base32; if it is hexadecimal: --encoding hex")
+        Encoding::Base32 => (
+            data_encoding::BASE32_NOPAD.decode(text.as_bytes()),
+            "not Base32; if it is hexadecimal: --encoding hex",
+        ),
+        Encoding::Hex => {
+            (data_encoding::HEXUPPER.decode(text.as_bytes()), "not an even count of hexadecimal digits")
         }
-        Encoding::Hex => (data_encoding::HEXUPPER.decode(text.as_bytes()), "not an even count of hexadecimal digits"),
     };
     // The error of the decoder would show a part of the secret.
     decoded.map(Zeroizing::new).map_err(|_| format!("secret is {hint}"))

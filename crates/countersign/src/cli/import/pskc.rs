@@ -124,7 +124,9 @@ impl Container<'_> {
                 "EncryptionKey" => self.protection.encryption_key(&child, self.given).map_err(told)?,
                 "MACMethod" => self.protection.mac_method(&child).map_err(told)?,
                 "KeyPackage" => return Ok(Some(self.package(&child))),
-                "Signature" => return Ok(Some(Entry::LeftOut("signature of the file, which was not checked"))),
+                "Signature" => {
+                    return Ok(Some(Entry::LeftOut("signature of the file, which was not checked")));
+                }
                 "Extension" => {}
                 other => return Err((child.line, format!("the element {other:?} does not belong here"))),
             }

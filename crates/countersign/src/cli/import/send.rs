@@ -180,7 +180,10 @@ impl Report {
             }
         }];
         lines.extend(plan.remarks());
-        lines.push("The file holds secrets in clear text, or all that protects them: keep it safe, or delete it.".to_owned());
+        lines.push(
+            "The file holds secrets in clear text, or all that protects them: keep it safe, or delete it."
+                .to_owned(),
+        );
         lines.join("\n")
     }
 

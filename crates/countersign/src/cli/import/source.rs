@@ -15,8 +15,7 @@ pub(super) struct Limits {
     pub(super) record_bytes: u64,
 }
 
-pub(super) const LIMITS: Limits =
-    Limits { file_bytes: 256 * 1024 * 1024, record_bytes: 64 * 1024 };
+pub(super) const LIMITS: Limits = Limits { file_bytes: 256 * 1024 * 1024, record_bytes: 64 * 1024 };
 
 /// Opens a file that is to be imported.
 pub(super) fn open(path: &Path, limits: Limits) -> Outcome<File> {
@@ -111,11 +110,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokens.csv");
         let file = File::create(&path).unwrap();
-        for (bytes, fits) in [
-            (LIMITS.file_bytes - 1, true),
-            (LIMITS.file_bytes, true),
-            (LIMITS.file_bytes + 1, false),
-        ] {
+        for (bytes, fits) in
+            [(LIMITS.file_bytes - 1, true), (LIMITS.file_bytes, true), (LIMITS.file_bytes + 1, false)]
+        {
             // Sparse: it takes no room.
             file.set_len(bytes).unwrap();
             assert_eq!(open(&path, LIMITS).is_ok(), fits, "{bytes}");

@@ -151,10 +151,7 @@ fn label_problem(label: &str) -> Option<String> {
     label.chars().any(char::is_control).then(|| "has control characters in it".to_owned())
 }
 
-fn secret(
-    given: Option<Result<Zeroizing<Vec<u8>>, String>>,
-    wrong: &mut Vec<String>,
-) -> Option<SecretBytes> {
+fn secret(given: Option<Result<Zeroizing<Vec<u8>>, String>>, wrong: &mut Vec<String>) -> Option<SecretBytes> {
     match given {
         None => wrong.push("secret is missing".to_owned()),
         Some(Err(why)) => wrong.push(why),
@@ -232,7 +229,8 @@ fn ocra(fields: &Fields, wrong: &mut Vec<String>) -> Option<Works> {
 /// `SHA1`, also written `sha-1` or `HMAC-SHA1`.
 fn algorithm(given: Option<&str>, wrong: &mut Vec<String>) -> Option<Algorithm> {
     let given = given.unwrap_or("SHA1");
-    let plain: String = given.to_ascii_uppercase().chars().filter(|symbol| !"-_ ".contains(*symbol)).collect();
+    let plain: String =
+        given.to_ascii_uppercase().chars().filter(|symbol| !"-_ ".contains(*symbol)).collect();
     let found = Algorithm::named(plain.strip_prefix("HMAC").unwrap_or(&plain));
     if found.is_none() {
         wrong.push(format!("algorithm {:?} is unknown; SHA1, SHA256 and SHA512 are", shortened(given)));

@@ -67,7 +67,8 @@ pub(super) fn run(source: &dyn Source, assignments: Option<&Assignments>, most: 
         match entry {
             Entry::Token(token) => {
                 if plan.tokens() >= most as u64 {
-                    mistakes.add(token.line, &format!("one import takes at most {most} tokens; part the file"));
+                    mistakes
+                        .add(token.line, &format!("one import takes at most {most} tokens; part the file"));
                     break;
                 }
                 if let Some(line) = seen.before(&token) {
@@ -161,7 +162,9 @@ impl Plan {
 
     pub(super) fn json(&self) -> Value {
         let counts = |all: &[(&'static str, u64)]| {
-            all.iter().map(|(what, count)| ((*what).to_owned(), json!(count))).collect::<serde_json::Map<_, _>>()
+            all.iter()
+                .map(|(what, count)| ((*what).to_owned(), json!(count)))
+                .collect::<serde_json::Map<_, _>>()
         };
         json!({
             "tokens": self.tokens(), "types": counts(&self.kinds), "left_out": counts(&self.left_out),
@@ -211,7 +214,11 @@ mod tests {
     #[test]
     fn the_same_token_twice_is_a_mistake() {
         let problem = run(&Given(vec!["1", "2", "1"]), None, 9).unwrap_err();
-        assert!(problem.why.contains("line 3: serial \"1\" of the same person stands on line 1"), "{}", problem.why);
+        assert!(
+            problem.why.contains("line 3: serial \"1\" of the same person stands on line 1"),
+            "{}",
+            problem.why
+        );
         assert_eq!(run(&Given(vec!["", ""]), None, 9).unwrap().nameless, 2);
     }
 

@@ -10,7 +10,7 @@ use countersign_core::keys::sha256;
 use countersign_core::oath::Algorithm;
 use countersign_core::refusal::Refusal;
 use countersign_core::store::Store as _;
-use countersign_core::subject::{Act, Aim, FactorPlan, SubjectSnapshot};
+use countersign_core::subject::{Act, Aim, Authority, FactorPlan, SubjectSnapshot};
 use countersign_core::time::Clock as _;
 use countersign_sim::Requests;
 use countersign_sim::subjects::{Device, backup_list, hotp_of, hotp_token, listed_code, totp, totp_at};
@@ -80,9 +80,9 @@ async fn a_name_changes_hands_within_one_batch() {
     let release = store.hold().await;
     let steps = [
         mine.subject(mine.named("ben"), Act::Put(None)),
-        mine.subject(mine.named("ben"), Act::Remove),
+        mine.subject(mine.named("ben"), Act::Remove(Authority::Key)),
         mine.enrol("ben", totp()),
-        mine.subject(mine.named("ann"), Act::Remove),
+        mine.subject(mine.named("ann"), Act::Remove(Authority::Key)),
         mine.enrol("ann", totp()),
     ];
     let steps: Vec<_> = steps.into_iter().map(|step| store.submit(step)).collect();

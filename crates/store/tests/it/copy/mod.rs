@@ -14,7 +14,7 @@ use countersign_core::ids::KeyId;
 use countersign_core::keys::{Keys, sha256};
 use countersign_core::setting::{Put, Setting, SettingKey, SettingKind};
 use countersign_core::store::Store;
-use countersign_core::subject::Act;
+use countersign_core::subject::{Act, Authority};
 use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, default_scopes};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Clock as _, Timestamp};
@@ -161,7 +161,7 @@ async fn people(store: &dyn Store, mine: &Requests, now: Timestamp) {
         mine.try_code("ann", &totp_at(now, 0)),
         mine.enrol("ben", hotp_token()),
         mine.ask("ben", &[]),
-        mine.subject(mine.named("ben"), Act::Remove),
+        mine.subject(mine.named("ben"), Act::Remove(Authority::Key)),
         mine.of_tenant(test_tenant(mine)).enrol("ann", totp()),
     ];
     for request in requests {

@@ -61,7 +61,11 @@ impl Column {
     ];
 
     pub(super) fn named(name: &str) -> Option<Self> {
-        let plain = name.trim().to_lowercase().replace([' ', '|'], "_").replace("period_counter", "period_or_counter");
+        let plain = name
+            .trim()
+            .to_lowercase()
+            .replace([' ', '|'], "_")
+            .replace("period_counter", "period_or_counter");
         Self::NAMES.iter().find(|(known, _)| *known == plain).map(|(_, column)| *column)
     }
 }
@@ -133,7 +137,9 @@ impl Table {
         Problem::usage(
             "nothing was imported",
             format!("the columns of {} are not clear: {why}", self.path.display()),
-            format!("name them in the first line, or with --columns; there are {named}, and - for one to leave out"),
+            format!(
+                "name them in the first line, or with --columns; there are {named}, and - for one to leave out"
+            ),
         )
     }
 

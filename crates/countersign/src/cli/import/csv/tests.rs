@@ -85,7 +85,8 @@ fn the_file_that_microsoft_entra_takes_is_taken() {
 
 #[test]
 fn spaces_dashes_small_letters_and_padding_are_not_part_of_a_secret() {
-    for text in ["gezd gnbv gy3t qojq gezd gnbv gy3t qojq", "GEZDGNBV-GY3TQOJQ-GEZDGNBV-GY3TQOJQ====", BASE32] {
+    for text in ["gezd gnbv gy3t qojq gezd gnbv gy3t qojq", "GEZDGNBV-GY3TQOJQ-GEZDGNBV-GY3TQOJQ====", BASE32]
+    {
         let read = read_secret(text, None, Encoding::Base32).unwrap();
         assert_eq!(read.as_slice(), b"12345678901234567890", "{text}");
     }
@@ -119,10 +120,18 @@ fn each_wrong_line_is_told_by_its_number() {
 fn lines_are_counted_however_they_end() {
     for end in ["\n", "\r\n"] {
         let last = format!("{BASE32},hotp,\"carl\"");
-        let text = ["secret,type,external_id", "", "x,totp,anna", "", "", "y,totp,\"b", "en\"", &last].join(end);
+        let text =
+            ["secret,type,external_id", "", "x,totp,anna", "", "", "y,totp,\"b", "en\"", &last].join(end);
         let entries = written(&text).read();
-        assert_eq!((why(&entries[0]).get(..2), why(&entries[1]).get(..2)), (Some("3:"), Some("6:")), "{end:?}");
-        assert!(matches!(&entries[2], Entry::Token(token) if token.line == 8 && token.external_id == "carl"), "{end:?}");
+        assert_eq!(
+            (why(&entries[0]).get(..2), why(&entries[1]).get(..2)),
+            (Some("3:"), Some("6:")),
+            "{end:?}"
+        );
+        assert!(
+            matches!(&entries[2], Entry::Token(token) if token.line == 8 && token.external_id == "carl"),
+            "{end:?}"
+        );
         assert_eq!(entries.len(), 3);
         let with_end = written(format!("{text}{end}")).read();
         assert!(matches!(&with_end[2], Entry::Token(token) if token.line == 8), "{end:?}");

@@ -23,7 +23,10 @@ pub(super) fn read(package: &Node, protection: &Protection) -> Entry<Fields> {
     let kind = profile.and_then(kind);
     let Some((kind, suite)) = kind else {
         let algorithm = shortened(algorithm);
-        return Entry::Wrong { line, why: vec![format!("the algorithm {algorithm:?} is unknown; hotp, totp and OCRA-1 are read")] };
+        return Entry::Wrong {
+            line,
+            why: vec![format!("the algorithm {algorithm:?} is unknown; hotp, totp and OCRA-1 are read")],
+        };
     };
     let mut why = Vec::new();
     policy(key, kind, &mut why);
@@ -83,7 +86,8 @@ fn format(key: &Node, kind: &str, suite: Option<&str>, fields: &mut Fields, why:
 /// A policy whose meaning is not kept means that the key must not be used (RFC 6030, section 5).
 fn policy(key: &Node, kind: &str, why: &mut Vec<String>) {
     let Some(policy) = key.at(&["Policy"]) else { return };
-    let usages: Vec<_> = policy.children.iter().filter(|node| node.name == "KeyUsage").map(Node::text).collect();
+    let usages: Vec<_> =
+        policy.children.iter().filter(|node| node.name == "KeyUsage").map(Node::text).collect();
     let wanted: &[&str] = if kind == "ocra" { &["CR", "OTP"] } else { &["OTP"] };
     if !usages.is_empty() && !usages.iter().any(|usage| wanted.contains(usage)) {
         why.push(format!("its policy allows {:?}, not codes", shortened(&usages.join(", "))));

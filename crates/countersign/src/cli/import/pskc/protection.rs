@@ -44,7 +44,9 @@ impl Protection {
         let key = if let Some(method) = node.at(&["DerivedKey", "KeyDerivationMethod"]) {
             let Some(passphrase) = &given.passphrase else {
                 let name = named(&["DerivedKey", "MasterKeyName"]).unwrap_or_default();
-                return Err(format!("it is encrypted with a passphrase{name}; give it with --passphrase-env"));
+                return Err(format!(
+                    "it is encrypted with a passphrase{name}; give it with --passphrase-env"
+                ));
             };
             derived(method, passphrase)?
         } else if node.at(&["X509Data"]).is_some() {
@@ -54,7 +56,9 @@ impl Protection {
         } else {
             let Some(key) = &given.key else {
                 let name = named(&["KeyName"]).unwrap_or_default();
-                return Err(format!("it is encrypted with a shared key{name}; give it with --shared-key-file"));
+                return Err(format!(
+                    "it is encrypted with a shared key{name}; give it with --shared-key-file"
+                ));
             };
             key.clone()
         };
@@ -92,13 +96,15 @@ impl Protection {
         }
         let Some(encrypted) = node.at(&["EncryptedValue"]) else { return Ok(None) };
         let Some((algorithm, key)) = &self.mac else {
-            return Err("an encrypted value without a MAC method: nobody could tell whether it was changed".to_owned());
+            return Err("an encrypted value without a MAC method: nobody could tell whether it was changed"
+                .to_owned());
         };
         let code = base64(node.text_at(&["ValueMAC"]).ok_or("an encrypted value without its ValueMAC")?)?;
         // Looked at before anything is decrypted: a changed value must not get near the padding.
         let ciphertext = ciphertext(encrypted)?;
-        hmac::verify(&hmac::Key::new(*algorithm, key), &ciphertext, &code)
-            .map_err(|_| "its ValueMAC is wrong: the key or passphrase is another one, or the value was changed")?;
+        hmac::verify(&hmac::Key::new(*algorithm, key), &ciphertext, &code).map_err(
+            |_| "its ValueMAC is wrong: the key or passphrase is another one, or the value was changed",
+        )?;
         self.decrypt(encrypted).map(Some)
     }
 
@@ -151,8 +157,10 @@ fn derived(method: &Node, passphrase: &str) -> Result<Bytes, String> {
     let rounds = rounds.ok_or_else(|| format!("the rounds of PBKDF2 are not 1 to {MAX_ITERATIONS}"))?;
     let length = number("KeyLength").filter(|length| [16, 24, 32].contains(length));
     let length = length.ok_or("the key length of PBKDF2 is not that of AES: 16, 24 or 32 bytes")?;
-    let function = parameters.at(&["PRF"]).and_then(|node| node.attribute("Algorithm")).unwrap_or("hmac-sha1");
-    let function = match function.to_ascii_lowercase().replace("hmacwith", "hmac-").rsplit(['#', '/']).next() {
+    let function =
+        parameters.at(&["PRF"]).and_then(|node| node.attribute("Algorithm")).unwrap_or("hmac-sha1");
+    let function = match function.to_ascii_lowercase().replace("hmacwith", "hmac-").rsplit(['#', '/']).next()
+    {
         Some("hmac-sha1" | "") => pbkdf2::PBKDF2_HMAC_SHA1,
         Some("hmac-sha256") => pbkdf2::PBKDF2_HMAC_SHA256,
         Some("hmac-sha384") => pbkdf2::PBKDF2_HMAC_SHA384,
@@ -170,7 +178,8 @@ fn ciphertext(encrypted: &Node) -> Result<Vec<u8>, String> {
 
 /// Base64 with the white space that XML has in it.
 pub(super) fn base64(text: &str) -> Result<Vec<u8>, String> {
-    let plain: Zeroizing<String> = Zeroizing::new(text.chars().filter(|symbol| !symbol.is_whitespace()).collect());
+    let plain: Zeroizing<String> =
+        Zeroizing::new(text.chars().filter(|symbol| !symbol.is_whitespace()).collect());
     let decoded = data_encoding::BASE64.decode(plain.as_bytes());
     // The error of the decoder would show a part of the secret.
     decoded.map_err(|_| "it is not Base64".to_owned())

@@ -3,7 +3,8 @@ use super::super::{MAX_TOKENS, read as read_tokens, validate};
 use super::*;
 
 /// The shared key of figure 6.
-const KEY: [u8; 16] = [0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12];
+const KEY: [u8; 16] =
+    [0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12];
 const FIGURE_6: &str = include_str!("rfc6030/figure6.xml");
 const FIGURE_7: &str = include_str!("rfc6030/figure7.xml");
 /// `12345678901234567890`
@@ -77,8 +78,7 @@ fn package(profile: &str, content: &str) -> String {
 
 const PARAMETERS: &str =
     "<AlgorithmParameters><ResponseFormat Length=\"6\" Encoding=\"DECIMAL\"/></AlgorithmParameters>";
-const PLAIN: &str =
-    "<Data><Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue></Secret></Data>";
+const PLAIN: &str = "<Data><Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue></Secret></Data>";
 
 #[test]
 fn the_plain_examples_of_rfc_6030() {
@@ -103,7 +103,9 @@ fn a_pin_that_the_device_asks_for_stays_out() {
 #[test]
 fn the_example_with_a_shared_key() {
     assert_eq!(written(FIGURE_6).key(&KEY).body()["secret"], SECRET);
-    assert!(written(FIGURE_6).why().contains("a shared key \"Pre-shared-key\"; give it with --shared-key-file"));
+    assert!(
+        written(FIGURE_6).why().contains("a shared key \"Pre-shared-key\"; give it with --shared-key-file")
+    );
     let mut other = KEY;
     other[0] ^= 1;
     let why = written(FIGURE_6).key(&other).why();
@@ -128,10 +130,14 @@ fn the_example_for_a_certificate_is_not_read() {
 #[test]
 fn the_example_of_many_devices_has_the_same_one_twice() {
     let many = written(include_str!("rfc6030/figure10.xml"));
-    let lines: Vec<_> = many.read().iter().map(|entry| match entry {
-        Entry::Token(token) => token.line,
-        other => panic!("{other:?}"),
-    }).collect();
+    let lines: Vec<_> = many
+        .read()
+        .iter()
+        .map(|entry| match entry {
+            Entry::Token(token) => token.line,
+            other => panic!("{other:?}"),
+        })
+        .collect();
     assert_eq!(lines, [4, 31, 58, 85]);
     assert!(read_tokens(&many.file, None).unwrap().all(|entry| matches!(entry, Entry::Wrong { .. })));
     let problem = validate::run(&many.file, None, MAX_TOKENS).unwrap_err();
@@ -168,7 +174,10 @@ fn pbkdf2_is_bounded() {
     assert!(with("Ej7/PEpyEpw=", "?").contains("not Base64"));
     let salt = |bytes: usize| with("Ej7/PEpyEpw=", &data_encoding::BASE64.encode(&vec![1; bytes]));
     // Read as far as the salt goes; another key then opens nothing.
-    assert_eq!([1023, 1024, 1025].map(|bytes| salt(bytes).contains("the salt of PBKDF2 has")), [false, false, true]);
+    assert_eq!(
+        [1023, 1024, 1025].map(|bytes| salt(bytes).contains("the salt of PBKDF2 has")),
+        [false, false, true]
+    );
 }
 
 #[test]
@@ -181,12 +190,18 @@ fn time_and_suites_are_read() {
          <TimeInterval><PlainValue>60</PlainValue></TimeInterval></Data>",
     );
     let body = written(totp).body();
-    assert_eq!((&body["algorithm"], &body["digits"], &body["period"]), (&"SHA256".into(), &8.into(), &60.into()));
+    assert_eq!(
+        (&body["algorithm"], &body["digits"], &body["period"]),
+        (&"SHA256".into(), &8.into(), &60.into())
+    );
     assert_eq!((&body["name"], &body["secret"]), (&"Nord & Süd".into(), &SECRET.into()));
     let ocra = "OCRA-1:HOTP-SHA1-6:C-QN08";
     for text in [
         package(ocra, PLAIN),
-        package("OCRA-1", &format!("<AlgorithmParameters><Suite>{ocra}</Suite></AlgorithmParameters>{PLAIN}")),
+        package(
+            "OCRA-1",
+            &format!("<AlgorithmParameters><Suite>{ocra}</Suite></AlgorithmParameters>{PLAIN}"),
+        ),
     ] {
         assert_eq!(written(text).body()["suite"], ocra);
     }
@@ -231,7 +246,11 @@ fn what_is_no_pskc_of_rfc_6030_is_told() {
         ("<html>".to_owned(), "the root is not KeyContainer"),
         (draft, "the root is not KeyContainer of urn:ietf:params:xml:ns:keyprov:pskc"),
         (package("hotp", PLAIN).replace("Version=\"1.0\" xmlns", "Version=\"2.0\" xmlns"), "1.0 is read"),
-        (package("hotp", PLAIN).replace("?xml version=\"1.0\"", "?xml version=\"1.0\" encoding=\"UTF-16\""), "only UTF-8"),
+        (
+            package("hotp", PLAIN)
+                .replace("?xml version=\"1.0\"", "?xml version=\"1.0\" encoding=\"UTF-16\""),
+            "only UTF-8",
+        ),
         (package("hotp", PLAIN).replace("</Key>", ""), "not XML"),
         (package("hotp", PLAIN).replace("</KeyContainer>", ""), "ends in the middle"),
         (format!("{}<more/>", package("hotp", &format!("{PARAMETERS}{PLAIN}"))), "behind the end"),
@@ -246,17 +265,23 @@ fn what_is_no_pskc_of_rfc_6030_is_told() {
 
 #[test]
 fn a_signature_is_left_out_and_said_so() {
-    let signed = package("hotp", &format!("{PARAMETERS}{PLAIN}"))
-        .replace("</KeyContainer>", "<ds:Signature xmlns:ds=\"d\"><ds:SignedInfo/></ds:Signature></KeyContainer>");
+    let signed = package("hotp", &format!("{PARAMETERS}{PLAIN}")).replace(
+        "</KeyContainer>",
+        "<ds:Signature xmlns:ds=\"d\"><ds:SignedInfo/></ds:Signature></KeyContainer>",
+    );
     let entries = written(signed).read();
-    assert!(matches!(entries[..], [Entry::Token(_), Entry::LeftOut(what)] if what.contains("signature")), "{entries:?}");
+    assert!(
+        matches!(entries[..], [Entry::Token(_), Entry::LeftOut(what)] if what.contains("signature")),
+        "{entries:?}"
+    );
 }
 
 #[test]
 fn a_package_may_be_as_long_as_the_limit_says() {
     let limit = usize::try_from(LIMITS.record_bytes).unwrap();
     for (bytes, fits) in [(limit - 1, true), (limit, true), (limit + 1, false)] {
-        let content = |filler: &str| package("hotp", &format!("{PARAMETERS}{PLAIN}<Issuer>{filler}</Issuer>"));
+        let content =
+            |filler: &str| package("hotp", &format!("{PARAMETERS}{PLAIN}<Issuer>{filler}</Issuer>"));
         let shell = content("");
         // What is counted reaches from behind the start of the container to the end of the package.
         let start = shell.find("pskc\">").unwrap() + "pskc\">".len();
@@ -265,7 +290,8 @@ fn a_package_may_be_as_long_as_the_limit_says() {
         assert_eq!(matches!(file.read()[0], Entry::Token(_)), fits, "{bytes}");
         assert!(fits || file.why().contains("longer than 65536 bytes"));
     }
-    let endless = format!("{}{}", package("hotp", "").split_once("</Key>").unwrap().0, "<a>".repeat(1_000_000));
+    let endless =
+        format!("{}{}", package("hotp", "").split_once("</Key>").unwrap().0, "<a>".repeat(1_000_000));
     assert!(written(endless).why().contains("nested too deeply"));
     let endless = package("hotp", &format!("<Issuer a=\"{}\"/>", "x".repeat(8 * limit)));
     assert!(written(endless).why().contains("longer than 65536 bytes"));
@@ -275,7 +301,9 @@ fn a_package_may_be_as_long_as_the_limit_says() {
 fn the_shared_key_comes_from_a_file_of_its_owner() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key");
-    for (text, good) in [("12345678901234567890123456789012\n", true), ("1234 5678", false), ("no key", false)] {
+    for (text, good) in
+        [("12345678901234567890123456789012\n", true), ("1234 5678", false), ("no key", false)]
+    {
         crate::files::write_private(&path, text, 0o400).unwrap();
         assert_eq!(shared_key(&path).is_ok(), good, "{text}");
     }

@@ -76,7 +76,9 @@ impl<R: std::io::Read> Children<R> {
                 }
                 Ok((_, Event::Decl(declaration))) => {
                     let encoding = declaration.encoding().transpose().ok().flatten();
-                    if encoding.is_some_and(|name| !["utf-8", "us-ascii"].contains(&&*name.to_ascii_lowercase())) {
+                    if encoding
+                        .is_some_and(|name| !["utf-8", "us-ascii"].contains(&&*name.to_ascii_lowercase()))
+                    {
                         return self.fail("only UTF-8 is read; convert the file");
                     }
                     continue;
@@ -125,7 +127,10 @@ impl<R: std::io::Read> Children<R> {
                 Event::CData(text) => add(&mut open, &text.xml_content(XmlVersion::Implicit1_0)),
                 Event::GeneralRef(reference) => match resolved(&reference) {
                     Some(symbol) => add(&mut open, symbol.encode_utf8(&mut [0; 4])),
-                    None => return self.fail("an entity other than the five of XML stands there; none are resolved"),
+                    None => {
+                        return self
+                            .fail("an entity other than the five of XML stands there; none are resolved");
+                    }
                 },
                 Event::DocType(_) => return self.fail(DOCTYPE),
                 Event::Eof => return self.fail("it ends in the middle of the XML"),
@@ -156,8 +161,7 @@ impl<R: std::io::Read> Children<R> {
 
     fn node(&mut self, start: &BytesStart<'_>) -> Result<Node, Failure> {
         let line = self.reader.get_mut().line();
-        let mut node =
-            Node { name: start.local_name().as_ref().to_owned(), line, ..Node::default() };
+        let mut node = Node { name: start.local_name().as_ref().to_owned(), line, ..Node::default() };
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| (line, format!("it is not XML: {error}")))?;
             let value = attribute.normalized_value(XmlVersion::Implicit1_0);
