@@ -13,7 +13,7 @@ use countersign_core::time::Clock as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::Output;
+use super::{Output, text};
 use crate::client::{Answer, Client};
 use crate::clock::SystemClock;
 use crate::problem::{Exit, Outcome, Problem};
@@ -120,15 +120,15 @@ impl Door {
 
     async fn answer_one(&self, id: ChallengeId, verdict: Verdict, number: &str, output: &Output) -> Outcome {
         let open = self.open().await?;
-        let shown =
-            open.iter().map(Shown::read).filter(|shown| shown.as_ref().is_ok_and(|shown| shown.id == id));
-        let Some(shown) = shown.last().transpose()? else {
+        let name = id.to_string();
+        let Some(waiting) = open.iter().find(|challenge| text(challenge, "/id") == name) else {
             return Err(Problem::new(
                 "nothing was signed",
                 format!("{id} does not wait for this device: it was answered, ended, or is for another one"),
                 "`countersign device challenges` shows what waits",
             ));
         };
+        let shown = Shown::read(waiting)?;
         output.note(&shown.words());
         let answered = self.answer(&shown, verdict, number).await?;
         self.tell(&shown, verdict, number, answered, output)

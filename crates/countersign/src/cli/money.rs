@@ -21,7 +21,7 @@ pub(super) fn minor_units(amount: &str, currency: &str) -> Result<u64, String> {
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     let (whole, fraction) = amount.split_once('.').unwrap_or((amount, ""));
     let has_all = fraction.len() == digits as usize && plain(fraction);
-    if !plain(whole) || !(has_all || (!amount.contains('.'))) {
+    if !plain(whole) || (amount.contains('.') && !has_all) {
         return Err(wrong());
     }
     let whole = whole.parse::<u64>().ok().and_then(|whole| whole.checked_mul(10_u64.pow(digits)));

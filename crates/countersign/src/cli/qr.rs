@@ -41,8 +41,8 @@ mod tests {
         let code = QrCode::with_error_correction_level(text, EcLevel::L).unwrap();
         let is_light = |x: usize, y: usize| match lines[y / 2][x] {
             '█' => true,
-            '▀' => y % 2 == 0,
-            '▄' => y % 2 == 1,
+            '▀' => y.is_multiple_of(2),
+            '▄' => !y.is_multiple_of(2),
             ' ' => false,
             other => panic!("{other:?}"),
         };

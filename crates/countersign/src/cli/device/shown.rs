@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    fn challenge(transaction: Value) -> Value {
+    fn challenge(transaction: &Value) -> Value {
         json!({
             "id": ChallengeId::from_bytes([1; 16]).to_string(), "purpose": "transaction", "issuer": "Nord Bank", "message": "Really?\u{1b}[2J",
             "details": { "Branch": "Oslo\r\nNumber: 99" }, "transaction": transaction, "expires_at": "2026-11-24T10:00:00Z",
@@ -128,7 +128,7 @@ mod tests {
     fn the_words_name_all_that_is_signed() {
         let transaction =
             json!({ "amount": 12_500, "currency": "EUR", "payee": "NORD PARTS", "reference": "Invoice 7" });
-        let shown = Shown::read(&challenge(transaction)).unwrap();
+        let shown = Shown::read(&challenge(&transaction)).unwrap();
         let factor = FactorId::from_bytes([2; 16]);
         let words = shown.words();
         for part in [
@@ -156,7 +156,7 @@ mod tests {
             json!({ "payee": "X" }),
             json!("1 EUR"),
         ] {
-            let problem = Shown::read(&challenge(strange.clone())).unwrap_err();
+            let problem = Shown::read(&challenge(&strange)).unwrap_err();
             assert!(problem.why.contains("transaction"), "{strange}");
         }
         assert!(Shown::read(&json!({ "id": "chl_x" })).unwrap_err().why.contains("id"));
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_sign_in_is_called_one() {
-        let mut plain = challenge(Value::Null);
+        let mut plain = challenge(&Value::Null);
         plain["purpose"] = json!("authentication");
         assert!(
             Shown::read(&plain)

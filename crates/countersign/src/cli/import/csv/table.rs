@@ -70,6 +70,9 @@ impl Column {
     }
 }
 
+/// A file, and the end of its last line.
+type Input = Bounded<Chain<File, &'static [u8]>>;
+
 /// A file with the meaning of its columns.
 pub(in super::super) struct Table {
     pub(super) path: PathBuf,
@@ -111,7 +114,7 @@ impl Table {
         Ok(table)
     }
 
-    fn reader(&self) -> Outcome<Reader<Bounded<Chain<File, &'static [u8]>>>> {
+    fn reader(&self) -> Outcome<Reader<Input>> {
         let file = source::open(&self.path, self.limits)?;
         // So that every record ends with a line, also the last one.
         let file = file.chain(&b"\n"[..]);
