@@ -172,7 +172,7 @@ impl Site {
             Arc::new(Routes { live: vec![route(Channel::Sms, "texts"), route(Channel::Voice, "calls")] });
         let entropy = Arc::new(SeededEntropy::new(10));
         let arrivals = Arc::new(Notify::new());
-        let receipts = Arc::new(ReceiptSink::new(Arc::clone(&store), entropy.clone()));
+        let receipts = ReceiptSink::new(Arc::clone(&store), entropy.clone());
         let (stop, stopped) = watch::channel(false);
         let providers = ["texts", "calls"].map(|name| (name.to_owned(), gateway(name, &gateways)));
         let options = WorkerOptions {
@@ -194,7 +194,7 @@ impl Site {
             routes,
             workflow: Arc::default(),
             reader: Arc::new(Reader),
-            receipts,
+            receipts: Arc::new(receipts),
             messages: Arc::new(Silent),
             issuer: "https://site.example".to_owned(),
             public_url: None,
