@@ -11,9 +11,10 @@ use axum::routing::post;
 use axum::{Json, Router};
 use countersign_core::ids::KeyId;
 use countersign_core::keys::{Code, sha256};
+use countersign_core::limits::{EARLY_RECEIPT_KEPT, MAX_EARLY_RECEIPTS};
 use countersign_core::receipt::{About, Fate, NotAReceipt, Posted, Receipt, ReceiptReader};
 use countersign_core::routing::{Route, Routes};
-use countersign_core::store::Store;
+use countersign_core::store::{Retention, Store};
 use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, KeySecret, Project, default_scopes};
 use countersign_core::tenant::Mode;
 use countersign_core::time::Timestamp;
@@ -24,7 +25,8 @@ use countersign_delivery::provider::{
 use countersign_delivery::receipts::ReceiptSink;
 use countersign_delivery::worker::{self, WorkerOptions};
 use countersign_http::{Messages, Services};
-use countersign_sim::{FakeClock, Requests, SeededEntropy, test_ring};
+use countersign_sim::{FakeClock, Requests, SeededEntropy, test_keys, test_ring};
+use countersign_store::memory::MemoryStore;
 use countersign_store::sqlite::{Options, SqliteStore};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -350,4 +352,30 @@ async fn forged_and_unknown_receipts_change_nothing() {
     assert_eq!(bring(&site.base, "calls", "m1", "failed", true).await, StatusCode::OK);
     assert_eq!(site.told(&id).await, before);
     assert_eq!(site.call(&format!("/{id}"), None).await["delivery"]["state"], "sent");
+}
+
+#[tokio::test]
+async fn so_many_receipts_wait_for_their_messages_and_no_more() {
+    let clock = Arc::new(FakeClock::default());
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone(), test_keys(), Arc::new(|_| ())));
+    let sink = ReceiptSink::new(Arc::clone(&store), Arc::new(SeededEntropy::new(1)));
+    let take = async |message: String| {
+        sink.take("texts", Receipt { about: About::Message(message), fate: Fate::Delivered }).await
+    };
+    let waiting = async || store.early_receipts(1).await.unwrap().waiting;
+    for (length, kept) in [(199, 1), (200, 2), (201, 2), (0, 2)] {
+        assert!(take("x".repeat(length)).await, "what cannot be a name of ours is done with");
+        assert_eq!(waiting().await, kept, "{length} characters");
+    }
+    for nth in 2..MAX_EARLY_RECEIPTS {
+        assert!(take(format!("m{nth}")).await);
+    }
+    assert!(!take("one more".to_owned()).await, "the provider is to bring it again");
+    sink.settle().await;
+    assert!(!take("one more".to_owned()).await);
+    assert_eq!(waiting().await, MAX_EARLY_RECEIPTS);
+    clock.advance(EARLY_RECEIPT_KEPT + Duration::from_millis(1));
+    store.retire(Retention::default(), MAX_EARLY_RECEIPTS).await.unwrap();
+    sink.settle().await;
+    assert!(take("one more".to_owned()).await);
 }
