@@ -31,8 +31,8 @@ pub(crate) use copy::copy;
 pub(crate) use engine::{Opened, fence, migrate, open, open_with};
 
 /// Where receipts go, whichever door they come through.
-pub(crate) fn receipts(opened: &Opened) -> Arc<ReceiptSink> {
-    Arc::new(ReceiptSink::new(Arc::clone(&opened.store), Arc::new(SystemEntropy)))
+pub(crate) fn receipts(opened: &Opened) -> ReceiptSink {
+    ReceiptSink::new(Arc::clone(&opened.store), Arc::new(SystemEntropy))
 }
 
 /// What the HTTP edge works with.
@@ -41,7 +41,7 @@ pub(crate) fn services(
     opened: &Opened,
     public_url: String,
     arrivals: Arc<Notify>,
-    receipts: Arc<ReceiptSink>,
+    receipts: ReceiptSink,
 ) -> Services {
     Services {
         store: Arc::clone(&opened.store),
@@ -53,7 +53,7 @@ pub(crate) fn services(
         messages: Arc::new(crate::messages::Texts),
         arrivals,
         reader: Arc::new(NoReceipts),
-        receipts,
+        receipts: Arc::new(receipts),
         issuer: public_url,
         public_url: config.server.public_url.clone(),
         quota: config.server.quota(),
@@ -75,14 +75,14 @@ where
     logging::start(&config.log);
     let mut signals = Signals::take()?;
     warm_up();
+    let receipts = receipts(&opened);
     let providers = config.providers()?;
     let tls = listen::tls(config).await?;
     let listener = listen::tcp(config.server.listen)?;
     let url = listen::url(config, &listener)?;
 
     let arrivals = Arc::new(Notify::new());
-    let receipts = receipts(&opened);
-    let services = services(config, &opened, url.clone(), Arc::clone(&arrivals), Arc::clone(&receipts));
+    let services = services(config, &opened, url.clone(), Arc::clone(&arrivals), receipts.clone());
     let draining = Arc::clone(&services.draining);
     let doors = countersign_http::doors(services);
     // First what may fail: a server that cannot start takes no request.
@@ -147,7 +147,7 @@ fn worker_options(
     opened: &Opened,
     providers: BTreeMap<String, Arc<dyn Provider>>,
     arrivals: Arc<Notify>,
-    receipts: Arc<ReceiptSink>,
+    receipts: ReceiptSink,
 ) -> WorkerOptions {
     WorkerOptions {
         store: Arc::clone(&opened.store),

@@ -59,7 +59,7 @@ pub struct WorkerOptions {
     /// The node's routing table, for the next steps of workflows.
     pub routes: Arc<Routes>,
     /// Where receipts go.
-    pub receipts: Arc<ReceiptSink>,
+    pub receipts: ReceiptSink,
 }
 
 /// The end of the queue that the store's hand-over writes to. Never blocks; a job that finds no room is claimed later.

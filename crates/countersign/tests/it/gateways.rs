@@ -11,19 +11,22 @@ use axum::routing::post;
 use axum::{Json, Router};
 use countersign_core::ids::KeyId;
 use countersign_core::keys::{Code, sha256};
+use countersign_core::limits::{EARLY_RECEIPT_KEPT, MAX_EARLY_RECEIPTS};
 use countersign_core::receipt::{About, Fate, NotAReceipt, Posted, Receipt, ReceiptReader};
 use countersign_core::routing::{Route, Routes};
-use countersign_core::store::Store;
+use countersign_core::store::{Retention, Store};
 use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, KeySecret, Project, default_scopes};
 use countersign_core::tenant::Mode;
 use countersign_core::time::Timestamp;
 use countersign_core::verification::{Channel, Private, Verification};
-use countersign_delivery::http_gateway::HttpGatewayProvider;
-use countersign_delivery::provider::{Accepted, Outgoing, Provider, ProviderFuture};
+use countersign_delivery::provider::{
+    Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture,
+};
 use countersign_delivery::receipts::ReceiptSink;
 use countersign_delivery::worker::{self, WorkerOptions};
 use countersign_http::{Messages, Services};
-use countersign_sim::{FakeClock, Requests, SeededEntropy, test_ring};
+use countersign_sim::{FakeClock, Requests, SeededEntropy, test_keys, test_ring};
+use countersign_store::memory::MemoryStore;
 use countersign_store::sqlite::{Options, SqliteStore};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -59,18 +62,28 @@ impl ReceiptReader for Reader {
     }
 }
 
-/// An HTTP gateway that gives receipts.
-struct Giving(HttpGatewayProvider);
+/// A gateway that gives receipts.
+struct Gateway {
+    name: &'static str,
+    base: String,
+    client: Client,
+}
 
-impl Provider for Giving {
+impl Provider for Gateway {
     fn name(&self) -> &str {
-        self.0.name()
+        self.name
     }
     fn send<'a>(&'a self, message: &'a Outgoing) -> ProviderFuture<'a, Accepted> {
-        self.0.send(message)
+        Box::pin(async move {
+            let unreachable = |_| ProviderError::new(ErrorClass::Unreachable, "no connection");
+            let body = json!({ "to": message.to, "code": message.code, "channel": message.channel });
+            let answer = self.client.post(&self.base).json(&body).send().await.map_err(unreachable)?;
+            let taken: Value = answer.json().await.map_err(unreachable)?;
+            Ok(Accepted { message_id: taken["id"].as_str().map(str::to_owned) })
+        })
     }
     fn verify(&self) -> ProviderFuture<'_, String> {
-        self.0.verify()
+        Box::pin(async { Ok(String::new()) })
     }
     fn gives_receipts(&self) -> bool {
         true
@@ -135,15 +148,6 @@ async fn serve(router: Router) -> String {
     format!("http://{address}")
 }
 
-fn gateway(name: &str, base: &str) -> Arc<dyn Provider> {
-    let text = format!(
-        "url = \"{base}/{name}\"\nmessage_id = {{ pointer = \"/id\" }}\n\
-         body = {{ json = {{ to = \"{{{{ to }}}}\", code = \"{{{{ code }}}}\", channel = \"{{{{ channel }}}}\" }} }}"
-    );
-    let config = toml::from_str(&text).unwrap();
-    Arc::new(Giving(HttpGatewayProvider::new(name, &config).unwrap()))
-}
-
 impl Site {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -172,9 +176,13 @@ impl Site {
             Arc::new(Routes { live: vec![route(Channel::Sms, "texts"), route(Channel::Voice, "calls")] });
         let entropy = Arc::new(SeededEntropy::new(10));
         let arrivals = Arc::new(Notify::new());
-        let receipts = Arc::new(ReceiptSink::new(Arc::clone(&store), entropy.clone()));
+        let receipts = ReceiptSink::new(Arc::clone(&store), entropy.clone());
         let (stop, stopped) = watch::channel(false);
-        let providers = ["texts", "calls"].map(|name| (name.to_owned(), gateway(name, &gateways)));
+        let providers = ["texts", "calls"].map(|name| {
+            let client = Client::builder().no_proxy().build().unwrap();
+            let gateway: Arc<dyn Provider> = Arc::new(Gateway { name, base: gateways.clone(), client });
+            (name.to_owned(), gateway)
+        });
         let options = WorkerOptions {
             store: Arc::clone(&store),
             keys: Arc::clone(&keys),
@@ -194,7 +202,7 @@ impl Site {
             routes,
             workflow: Arc::default(),
             reader: Arc::new(Reader),
-            receipts,
+            receipts: Arc::new(receipts),
             messages: Arc::new(Silent),
             issuer: "https://site.example".to_owned(),
             public_url: None,
@@ -344,4 +352,30 @@ async fn forged_and_unknown_receipts_change_nothing() {
     assert_eq!(bring(&site.base, "calls", "m1", "failed", true).await, StatusCode::OK);
     assert_eq!(site.told(&id).await, before);
     assert_eq!(site.call(&format!("/{id}"), None).await["delivery"]["state"], "sent");
+}
+
+#[tokio::test]
+async fn so_many_receipts_wait_for_their_messages_and_no_more() {
+    let clock = Arc::new(FakeClock::default());
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone(), test_keys(), Arc::new(|_| ())));
+    let sink = ReceiptSink::new(Arc::clone(&store), Arc::new(SeededEntropy::new(1)));
+    let take = async |message: String| {
+        sink.take("texts", Receipt { about: About::Message(message), fate: Fate::Delivered }).await
+    };
+    let waiting = async || store.early_receipts(1).await.unwrap().waiting;
+    for (length, kept) in [(199, 1), (200, 2), (201, 2), (0, 2)] {
+        assert!(take("x".repeat(length)).await, "what cannot be a name of ours is done with");
+        assert_eq!(waiting().await, kept, "{length} characters");
+    }
+    for nth in 2..MAX_EARLY_RECEIPTS {
+        assert!(take(format!("m{nth}")).await);
+    }
+    assert!(!take("one more".to_owned()).await, "the provider is to bring it again");
+    sink.settle().await;
+    assert!(!take("one more".to_owned()).await);
+    assert_eq!(waiting().await, MAX_EARLY_RECEIPTS);
+    clock.advance(EARLY_RECEIPT_KEPT + Duration::from_millis(1));
+    store.retire(Retention::default(), MAX_EARLY_RECEIPTS).await.unwrap();
+    sink.settle().await;
+    assert!(take("one more".to_owned()).await);
 }

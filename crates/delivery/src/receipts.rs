@@ -1,4 +1,4 @@
-//! Where receipts go: to the delivery they are about, or to wait until somebody knows it.
+//! Where receipts go, whichever door they come through: to the delivery they are about, or to wait until somebody knows it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_core::command::{Command, Request};
-use countersign_core::ids::DeliveryId;
 use countersign_core::limits::MAX_EARLY_RECEIPTS;
 use countersign_core::receipt::{About, Fate, Receipt, ReceiptTaker, Told};
 use countersign_core::store::{KnownReceipt, Store, Unavailable};
@@ -19,7 +18,11 @@ use crate::limits::MESSAGE_ID_CHARS;
 const SETTLE_MOST: usize = 256;
 
 /// Carries receipts out. Any node takes any receipt: which delivery it is about stands in the store.
-pub struct ReceiptSink {
+/// Clones are the same.
+#[derive(Clone)]
+pub struct ReceiptSink(Arc<Inner>);
+
+struct Inner {
     store: Arc<dyn Store>,
     entropy: Arc<dyn EntropySource>,
     /// How many more may wait for their message, as far as this node knows.
@@ -30,7 +33,7 @@ impl ReceiptSink {
     /// A sink into this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn EntropySource>) -> Self {
-        Self { store, entropy, room: AtomicUsize::new(MAX_EARLY_RECEIPTS) }
+        Self(Arc::new(Inner { store, entropy, room: AtomicUsize::new(MAX_EARLY_RECEIPTS) }))
     }
 
     /// Carries a receipt out, or keeps it until its message is known. `true` once that is committed, or when there is
@@ -50,7 +53,7 @@ impl ReceiptSink {
         if receipt.fate == Fate::Underway || !named {
             return Ok(true);
         }
-        let found = self.store.addressee(provider.to_owned(), receipt.about.clone()).await?;
+        let found = self.0.store.addressee(provider.to_owned(), receipt.about.clone()).await?;
         if found.is_none() && matches!(receipt.about, About::Delivery(_)) {
             tracing::debug!(provider, "a receipt for a delivery that is not here, or not any more");
             return Ok(true);
@@ -67,17 +70,16 @@ impl ReceiptSink {
     /// Carries out what waited and can be placed now. Called about each second, by every node: what two nodes do at once
     /// counts once.
     pub async fn settle(&self) {
-        let early = match self.store.early_receipts(SETTLE_MOST).await {
+        let early = match self.0.store.early_receipts(SETTLE_MOST).await {
             Ok(early) => early,
             Err(error) => {
                 tracing::warn!(%error, "receipts that wait could not be read; the next tick tries again");
                 return;
             }
         };
-        self.room.store(MAX_EARLY_RECEIPTS.saturating_sub(early.waiting), Ordering::Relaxed);
+        self.0.room.store(MAX_EARLY_RECEIPTS.saturating_sub(early.waiting), Ordering::Relaxed);
         for KnownReceipt { key, receipt, tenant, delivery } in early.known {
-            let of: Option<DeliveryId> = Some(delivery);
-            let told = Told { provider: key.provider, receipt, of, kept: true };
+            let told = Told { provider: key.provider, receipt, of: Some(delivery), kept: true };
             if let Err(error) = self.submit(tenant, told).await {
                 tracing::warn!(%error, "a receipt that waited was not carried out; the next tick tries again");
                 return;
@@ -86,14 +88,14 @@ impl ReceiptSink {
     }
 
     async fn submit(&self, tenant: Tenant, told: Told) -> Result<(), Unavailable> {
-        let entropy = Entropy::draw(self.entropy.as_ref());
+        let entropy = Entropy::draw(self.0.entropy.as_ref());
         let command = Command::Receipt(Box::new(told));
-        self.store.submit(Request::of_system(tenant, entropy, command)).await.map(drop)
+        self.0.store.submit(Request::of_system(tenant, entropy, command)).await.map(drop)
     }
 
     fn has_room(&self) -> bool {
         let taken = |room: usize| room.checked_sub(1);
-        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+        self.0.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
     }
 }
 
