@@ -25,8 +25,10 @@ pub struct Outgoing {
     pub message: RenderedMessage,
     /// Id of the delivery; the same for every attempt, so that a peer can tell a repetition.
     pub delivery_id: String,
-    /// How long the code still works. No attempt lasts longer.
+    /// Time for one attempt: never longer than the code still works.
     pub deadline: Duration,
+    /// How long the code still works; a carrier need not try longer.
+    pub valid_for: Duration,
 }
 
 impl fmt::Debug for Outgoing {
@@ -235,7 +237,8 @@ mod tests {
             code: "123456".to_owned(),
             message,
             delivery_id: "dlv_1".to_owned(),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_secs(20),
+            valid_for: Duration::from_secs(600),
         };
         let printed = format!("{outgoing:?}");
         assert!(
