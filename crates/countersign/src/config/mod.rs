@@ -13,9 +13,12 @@ mod store;
 mod store_url;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use countersign_delivery::http_gateway::Node;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::SystemClock;
 use crate::files;
 use crate::problem::{Outcome, Problem};
 
@@ -163,7 +166,17 @@ impl Config {
 
     /// The configured providers, by name.
     pub(crate) fn providers(&self) -> Outcome<providers::Providers> {
-        providers::build(&self.providers, &self.base)
+        providers::build(&self.providers, &self.base, &self.node())
+    }
+
+    /// What reads the receipts that gateways post.
+    pub(crate) fn receipts(&self) -> Outcome<countersign_delivery::http_gateway::receipts::Readers> {
+        providers::readers(&self.providers, &self.base, &self.node())
+    }
+
+    /// What providers are told of this node. The clock of the machine: vendors compare it with theirs.
+    fn node(&self) -> Node {
+        Node { clock: Arc::new(SystemClock), public_url: self.server.public_url.clone() }
     }
 
     fn validate(&self) -> Result<(), Invalid> {

@@ -26,7 +26,7 @@ pub(super) struct Section {
     pub(super) fields: &'static [Field],
 }
 
-const SECTIONS: [&Section; 9] = [
+const SECTIONS: [&Section; 10] = [
     &server::SECTION,
     &server::TLS_SECTION,
     &store::SECTION,
@@ -34,6 +34,7 @@ const SECTIONS: [&Section; 9] = [
     &log::SECTION,
     &retention::SECTION,
     &providers::SMTP_SECTION,
+    &providers::PRESET_SECTION,
     &providers::HTTP_SECTION,
     &routes::SECTION,
 ];

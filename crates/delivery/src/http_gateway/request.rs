@@ -8,14 +8,15 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::config::{Body, HttpGatewayConfig, scalar_text, split_url};
+use super::config::{Body, HttpGatewayConfig, Scalar, scalar_text, split_url};
 use super::filled::{Filled, FilledBody, address};
 use crate::config::{ConfigProblem, Secret};
 use crate::limits;
+use crate::messages::Script;
 use crate::provider::{ErrorClass, Outgoing, ProviderError};
 
-/// What a template may use, besides `secrets.<name>`.
-const NAMES: [&str; 11] = [
+/// What a template may use, besides `account.<name>` and `secrets.<name>`.
+const NAMES: [&str; 16] = [
     "to",
     "text",
     "code",
@@ -27,6 +28,11 @@ const NAMES: [&str; 11] = [
     "encoding",
     "segments",
     "ttl_seconds",
+    "receipt_url",
+    "voice.twiml",
+    "voice.plivo",
+    "voice.ssml",
+    "voice.language",
 ];
 
 /// Names of templates that percent-encode their values.
@@ -42,7 +48,15 @@ pub(super) struct RequestTemplate {
     headers: Vec<(HeaderName, String)>,
     body: Option<BodyTemplate>,
     templates: Environment<'static>,
+    fixed: FixedValues,
+}
+
+/// What is the same for every message.
+#[derive(Debug, Clone, Default)]
+struct FixedValues {
+    account: minijinja::Value,
     secrets: minijinja::Value,
+    receipt_url: Option<String>,
 }
 
 #[derive(Debug)]
@@ -77,10 +91,14 @@ impl RequestTemplate {
     pub(super) fn compile(
         config: &HttpGatewayConfig,
         secrets: &BTreeMap<String, Secret>,
+        receipt_url: Option<String>,
     ) -> Result<Self, ConfigProblem> {
-        let mut compiler =
-            Compiler { templates: environment(), secrets: config.secrets.keys().cloned().collect() };
-        let url = compiler.address(&config.url)?;
+        let mut compiler = Compiler {
+            templates: environment(),
+            account: config.account.keys().cloned().collect(),
+            secrets: config.secrets.keys().cloned().collect(),
+        };
+        let url = compiler.address(&authority(config)?, split_url(&config.url).1)?;
         let mut headers = Vec::new();
         for (name, source) in &config.headers {
             let key = format!("headers.{name}");
@@ -94,9 +112,10 @@ impl RequestTemplate {
         let value = |name: &String| secrets.get(name).map_or("sample", Secret::expose);
         let secrets: BTreeMap<_, _> =
             config.secrets.keys().map(|name| (name.clone(), value(name).to_owned())).collect();
-        let secrets = minijinja::Value::from(secrets);
-        let template = Self { url, headers, body, templates: compiler.templates, secrets };
-        match template.fill_with(&sample(&template.secrets)) {
+        let fixed =
+            FixedValues { account: account(config), secrets: minijinja::Value::from(secrets), receipt_url };
+        let template = Self { url, headers, body, templates: compiler.templates, fixed };
+        match template.fill_with(&sample(&template.fixed)) {
             Ok(_) => Ok(template),
             Err(Unfilled { key, problem }) => Err(ConfigProblem::new(
                 key,
@@ -108,7 +127,7 @@ impl RequestTemplate {
 
     /// The request for that message.
     pub(super) fn fill(&self, outgoing: &Outgoing) -> Result<Filled, ProviderError> {
-        self.fill_with(&values(outgoing, &self.secrets)).map_err(|Unfilled { key, problem }| {
+        self.fill_with(&values(outgoing, &self.fixed)).map_err(|Unfilled { key, problem }| {
             ProviderError::new(ErrorClass::Configuration, format!("`{key}` cannot be filled in: {problem}"))
         })
     }
@@ -209,6 +228,7 @@ impl Unfilled {
 
 struct Compiler {
     templates: Environment<'static>,
+    account: BTreeSet<String>,
     secrets: BTreeSet<String>,
 }
 
@@ -229,7 +249,7 @@ impl Compiler {
             None => Ok(()),
             Some(unknown) => {
                 let fix = format!(
-                    "use one of {}, or secrets.<name> with that name under secrets",
+                    "use one of {}, or account.<name> or secrets.<name> with that name under account or secrets",
                     NAMES.join(", ")
                 );
                 Err(ConfigProblem::new(key, format!("uses `{unknown}`, which does not exist"), fix))
@@ -238,21 +258,21 @@ impl Compiler {
     }
 
     fn is_known(&self, name: &str) -> bool {
-        match name.strip_prefix("secrets.") {
-            Some(secret) => self.secrets.contains(secret),
-            None => NAMES.contains(&name),
+        match name.split_once('.') {
+            Some(("secrets", secret)) => self.secrets.contains(secret),
+            Some(("account", value)) => self.account.contains(value),
+            _ => NAMES.contains(&name),
         }
     }
 
-    fn address(&mut self, url: &str) -> Result<Address, ConfigProblem> {
-        let (host, rest) = split_url(url);
+    fn address(&mut self, host: &str, rest: &str) -> Result<Address, ConfigProblem> {
         if is_template(rest) {
             self.add(URL, URL, rest)?;
             return Ok(Address::Template(host.to_owned()));
         }
         let wrong =
             || ConfigProblem::new(URL, "is no web address", "write it like https://api.example.com/messages");
-        address(url).map(Address::Fixed).ok_or_else(wrong)
+        address(&format!("{host}{rest}")).map(Address::Fixed).ok_or_else(wrong)
     }
 
     fn body(&mut self, body: &Body) -> Result<BodyTemplate, ConfigProblem> {
@@ -327,6 +347,8 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_debug(false);
     environment.set_fuel(Some(limits::TEMPLATE_FUEL));
+    // For credentials in a header, where `auth` cannot say it.
+    environment.add_filter("base64", |text: &str| data_encoding::BASE64.encode(text.as_bytes()));
     environment.set_auto_escape_callback(|name| match name {
         URL => AutoEscape::Custom(URL.into()),
         _ => AutoEscape::None,
@@ -345,7 +367,31 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-fn values(outgoing: &Outgoing, secrets: &minijinja::Value) -> minijinja::Value {
+/// Scheme and host of the address, with the values of the account in their places.
+pub(super) fn authority(config: &HttpGatewayConfig) -> Result<String, ConfigProblem> {
+    let written = split_url(&config.url).0;
+    if !is_template(written) {
+        return Ok(written.to_owned());
+    }
+    let filled = environment()
+        .template_from_str(written)
+        .and_then(|template| template.render(minijinja::context! { account => account(config) }));
+    match filled {
+        Ok(filled) if split_url(&filled).1.is_empty() && !filled.contains('@') => Ok(filled),
+        _ => Err(ConfigProblem::new(
+            URL,
+            "has a template in its scheme or host that does not give a host",
+            "only account.<name> can stand there, a name without slashes",
+        )),
+    }
+}
+
+fn account(config: &HttpGatewayConfig) -> minijinja::Value {
+    let values = config.account.iter().map(|(name, Scalar(value))| (name.clone(), value.clone()));
+    minijinja::Value::from(values.collect::<BTreeMap<_, _>>())
+}
+
+fn values(outgoing: &Outgoing, fixed: &FixedValues) -> minijinja::Value {
     let Outgoing { to, channel, sender, code, message, delivery_id, valid_for, .. } = outgoing;
     let size = message.sms;
     minijinja::context! {
@@ -360,11 +406,30 @@ fn values(outgoing: &Outgoing, secrets: &minijinja::Value) -> minijinja::Value {
         encoding => size.map_or("", |size| size.encoding.as_str()),
         segments => size.map_or(0, |size| size.segments),
         ttl_seconds => valid_for.as_secs(),
-        secrets => secrets.clone(),
+        receipt_url => fixed.receipt_url.as_deref(),
+        voice => (*channel == "voice").then(|| voice(&message.text, message.locale)),
+        account => fixed.account.clone(),
+        secrets => fixed.secrets.clone(),
     }
 }
 
-fn sample(secrets: &minijinja::Value) -> minijinja::Value {
+/// The documents that read a text out.
+fn voice(text: &str, locale: &str) -> minijinja::Value {
+    // The message was rendered from the same texts, so they are in order.
+    Script::of(text, locale).map_or_else(
+        |_| minijinja::Value::UNDEFINED,
+        |script| {
+            minijinja::context! {
+                twiml => script.twiml(),
+                plivo => script.plivo(),
+                ssml => script.ssml(),
+                language => script.language(),
+            }
+        },
+    )
+}
+
+fn sample(fixed: &FixedValues) -> minijinja::Value {
     minijinja::context! {
         to => "+15005550006",
         text => "123456 is your code.",
@@ -377,7 +442,10 @@ fn sample(secrets: &minijinja::Value) -> minijinja::Value {
         encoding => "gsm7",
         segments => 1,
         ttl_seconds => 600,
-        secrets => secrets.clone(),
+        receipt_url => "https://codes.example/receipts/x/y",
+        voice => voice("one, two.", "en"),
+        account => fixed.account.clone(),
+        secrets => fixed.secrets.clone(),
     }
 }
 

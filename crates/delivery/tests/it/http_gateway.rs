@@ -8,7 +8,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider};
+use countersign_core::time::{Clock, Timestamp};
+use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node};
 use countersign_delivery::messages::Medium;
 use countersign_delivery::provider::{ErrorClass, Fault, Provider, ProviderError};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ const TO: &str = "+48600100217";
 
 /// A request as the gateway saw it.
 #[derive(Debug, Clone)]
-struct Seen {
+pub(crate) struct Seen {
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -41,14 +42,14 @@ impl Seen {
 
 /// A gateway that answers everything alike.
 #[derive(Clone)]
-struct Gateway {
+pub(crate) struct Gateway {
     answer: Arc<dyn Fn() -> Response + Send + Sync>,
     seen: Arc<Mutex<Vec<Seen>>>,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Gateway {
-    async fn start(answer: impl Fn() -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn() -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let gateway = Self { answer: Arc::new(answer), seen: Arc::default(), port };
@@ -57,7 +58,7 @@ impl Gateway {
         gateway
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("unpoisoned").clone()
     }
 }
@@ -83,6 +84,23 @@ fn ok() -> Response {
     axum::Json(json!({ "id": "gw-77" })).into_response()
 }
 
+/// A node whose clock stands still.
+pub(crate) fn node() -> Node {
+    Node { clock: Arc::new(At(NOW)), public_url: Some("https://codes.example".to_owned()) }
+}
+
+/// 2026-11-24T12:00:00Z.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_521_600_000);
+
+#[derive(Clone, Copy)]
+pub(crate) struct At(pub(crate) Timestamp);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
 fn provider(port: u16, more: &str) -> HttpGatewayProvider {
     let base = if more.contains("url =") {
         String::new()
@@ -91,7 +109,7 @@ fn provider(port: u16, more: &str) -> HttpGatewayProvider {
     };
     let more = more.replace("PORT", &port.to_string());
     let config: HttpGatewayConfig = toml::from_str(&format!("{base}{more}")).expect("a configuration");
-    HttpGatewayProvider::new("sms", &config).expect("a provider")
+    HttpGatewayProvider::new("sms", &config, &node()).expect("a provider")
 }
 
 fn assert_failure(
@@ -228,7 +246,7 @@ async fn a_redirect_is_refused_and_the_code_goes_nowhere_else() {
 }
 
 /// Ten million bytes of JSON, sent in pieces, and a count of the pieces taken.
-fn ten_megabytes(pieces: &Arc<Mutex<usize>>) -> Response {
+pub(crate) fn ten_megabytes(pieces: &Arc<Mutex<usize>>) -> Response {
     let pieces = pieces.clone();
     let stream = futures_stream(move |index| {
         *pieces.lock().expect("unpoisoned") += 1;

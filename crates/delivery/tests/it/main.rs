@@ -4,5 +4,7 @@
 
 mod http_gateway;
 mod outgoing;
+mod presets;
 mod relay;
+mod service_account;
 mod smtp;

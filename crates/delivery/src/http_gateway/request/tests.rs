@@ -29,7 +29,7 @@ fn compile(more: &str) -> RequestTemplate {
     let config: HttpGatewayConfig = toml::from_str(&text).expect("a configuration");
     assert_eq!(config.validate(), []);
     let secrets = BTreeMap::from([("key".to_owned(), Secret::new("s3cr&t/=".to_owned()))]);
-    RequestTemplate::compile(&config, &secrets).expect("templates")
+    RequestTemplate::compile(&config, &secrets, None).expect("templates")
 }
 
 fn json_body(template: &RequestTemplate, outgoing: &Outgoing) -> Value {
