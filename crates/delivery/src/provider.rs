@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use countersign_core::delivery::Fault;
 
-use crate::messages::RenderedMessage;
+use crate::messages::{Purpose, RenderedMessage};
 
 /// One message for one provider. Holds the code and the recipient, so neither is printed.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct Outgoing {
     pub to: String,
     /// `sms`, `email`, …
     pub channel: &'static str,
+    /// What the code is for; a gateway with words of its own may have none for it.
+    pub purpose: Purpose,
     /// Who it seems to come from: the sender id of an SMS, the display name of a mail. `None` leaves it to
     /// the provider's configuration.
     pub sender: Option<String>,
@@ -233,6 +235,7 @@ mod tests {
         let outgoing = Outgoing {
             to: "+48600100217".to_owned(),
             channel: "sms",
+            purpose: Purpose::Authentication,
             sender: None,
             code: "123456".to_owned(),
             message,

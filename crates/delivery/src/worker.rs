@@ -271,6 +271,7 @@ impl Worker {
         Ok(Outgoing {
             to: private.to,
             channel: channel.as_str(),
+            purpose: verification.purpose,
             // A mail comes in the project's name; what an SMS may call itself is agreed with the gateway.
             sender: (channel == Channel::Email).then(|| project.brand.clone()),
             code,

@@ -284,6 +284,13 @@ pub(super) const HTTP_SECTION: Section = Section {
                     or secrets.",
         },
         Field {
+            key: "not_for",
+            value: "[\"transaction\"]",
+            optional: true,
+            about: "Purposes it must not be used for, because it brings words of its own that would not say what the \
+                    code approves; the next provider of the route is tried.",
+        },
+        Field {
             key: "answer",
             value: "\"xml\"",
             optional: true,

@@ -27,6 +27,9 @@ pub struct HttpGatewayConfig {
     /// The account's own values, that templates use as `account.<name>`.
     #[serde(default)]
     pub account: BTreeMap<String, Scalar>,
+    /// Purposes it must not be used for: it brings words of its own, which would not say what the code approves.
+    #[serde(default)]
+    pub not_for: Vec<String>,
     /// Address; a template behind the host, its values percent-encoded. In the host only `account.<name>` may stand.
     pub url: String,
     /// `POST` (default), `PUT`, `PATCH` or `GET`.

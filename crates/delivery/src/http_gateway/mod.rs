@@ -35,6 +35,7 @@ pub use config::{
 };
 
 use crate::config::ConfigProblem;
+use crate::messages::Purpose;
 use crate::provider::{Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture};
 
 use client::Client;
@@ -66,6 +67,7 @@ pub struct HttpGatewayProvider {
     signer: Option<Signer>,
     clock: Arc<dyn Clock>,
     answer: AnswerFormat,
+    not_for: Vec<Purpose>,
     rules: Rules,
     timeout: Duration,
     permits: Semaphore,
@@ -101,6 +103,7 @@ impl HttpGatewayProvider {
             signer: Signer::of(config)?,
             clock: Arc::clone(&node.clock),
             answer: config.answer,
+            not_for: config.not_for.iter().filter_map(|name| Purpose::named(name)).collect(),
             rules: Rules::of(config),
             timeout: Duration::from_secs(config.timeout_seconds),
             permits: Semaphore::new(config.max_connections),
@@ -108,6 +111,13 @@ impl HttpGatewayProvider {
     }
 
     async fn deliver(&self, outgoing: &Outgoing) -> Result<Accepted, ProviderError> {
+        if self.not_for.contains(&outgoing.purpose) {
+            let detail = format!(
+                "not for the purpose {}, as not_for says: nothing was sent",
+                outgoing.purpose.as_str()
+            );
+            return Err(ProviderError::new(ErrorClass::Configuration, detail));
+        }
         let filled = self.request.fill(outgoing)?;
         let _permit = self.permits.acquire().await;
         let request = self.write(filled).await?;

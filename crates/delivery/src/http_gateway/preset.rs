@@ -9,9 +9,19 @@ use toml::{Table, Value};
 use crate::config::ConfigProblem;
 
 /// Adding a vendor is adding `presets/<name>.toml` and its line here.
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 12] = [
+    ("amazon_sns", include_str!("../../presets/amazon_sns.toml")),
+    ("fcm", include_str!("../../presets/fcm.toml")),
+    ("infobip", include_str!("../../presets/infobip.toml")),
+    ("messagebird", include_str!("../../presets/messagebird.toml")),
+    ("plivo", include_str!("../../presets/plivo.toml")),
+    ("plivo_voice", include_str!("../../presets/plivo_voice.toml")),
+    ("sinch", include_str!("../../presets/sinch.toml")),
+    ("telnyx", include_str!("../../presets/telnyx.toml")),
     ("twilio", include_str!("../../presets/twilio.toml")),
+    ("twilio_voice", include_str!("../../presets/twilio_voice.toml")),
     ("vonage", include_str!("../../presets/vonage.toml")),
+    ("whatsapp", include_str!("../../presets/whatsapp.toml")),
 ];
 
 /// Tables that hold one of several alternatives: a member of another name replaces what is there.

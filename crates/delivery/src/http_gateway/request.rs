@@ -349,6 +349,7 @@ fn environment() -> Environment<'static> {
     environment.set_fuel(Some(limits::TEMPLATE_FUEL));
     // For credentials in a header, where `auth` cannot say it.
     environment.add_filter("base64", |text: &str| data_encoding::BASE64.encode(text.as_bytes()));
+    environment.add_filter("urlencode", |text: &str| utf8_percent_encode(text, ENCODED).to_string());
     environment.set_auto_escape_callback(|name| match name {
         URL => AutoEscape::Custom(URL.into()),
         _ => AutoEscape::None,

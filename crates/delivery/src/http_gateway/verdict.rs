@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::config::{
     Condition, ErrorRule, HttpGatewayConfig, MessageIdPlace, OneOrMore, Success, scalar_text,
 };
-use crate::messages::single_line;
 use crate::provider::{Accepted, ErrorClass, ProviderError};
 use crate::{limits, pointer};
 
@@ -68,9 +67,14 @@ impl Rules {
             MessageIdPlace::Pointer(pointer) => scalar_text(pointer::first(answer.json.as_ref()?, pointer)?)?,
             MessageIdPlace::Header(name) => answer.headers.get(name)?.to_str().ok()?.to_owned(),
         };
-        let id = single_line(&id, limits::MESSAGE_ID_CHARS);
-        (!id.is_empty()).then_some(id)
+        printable(&id)
     }
+}
+
+/// A gateway's name for a message as it is kept and looked for: without what would disturb a terminal, not too long.
+pub(super) fn printable(id: &str) -> Option<String> {
+    let id: String = id.trim().chars().filter(|c| !c.is_control()).take(limits::MESSAGE_ID_CHARS).collect();
+    (!id.is_empty()).then_some(id)
 }
 
 fn matches(rule: &ErrorRule, answer: &Answer<'_>) -> bool {

@@ -36,6 +36,7 @@ pub(crate) fn outgoing(to: &str, medium: Medium, brand: &str, payee: &str) -> Ou
     Outgoing {
         to: to.to_owned(),
         channel: if medium == Medium::Email { "email" } else { "sms" },
+        purpose: Purpose::Transaction,
         sender: Some(brand.to_owned()),
         code: CODE.to_owned(),
         message: message.expect("a message"),

@@ -14,8 +14,9 @@ use countersign_core::time::Timestamp;
 use countersign_delivery::http_gateway::preset;
 use countersign_delivery::http_gateway::receipts::Readers;
 use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider};
-use countersign_delivery::messages::{Medium, Script};
+use countersign_delivery::messages::{Medium, Purpose, Script};
 use countersign_delivery::provider::{Accepted, ErrorClass, Fault, Outgoing, Provider as _, ProviderError};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -23,6 +24,8 @@ use tokio::net::TcpListener;
 use crate::http_gateway::{At, NOW, node, ten_megabytes};
 use crate::outgoing::outgoing;
 
+/// What stays as it is in an address (RFC 3986).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const TO: &str = "+48600100217";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -227,13 +230,13 @@ fn sorted(json: &Value) -> String {
     format!("{:#}", tree(json))
 }
 
-/// `{text}`, `{twiml}`, `{plivo}` and `{ssml}` stand for what this message says.
+/// `{text}`, `{twiml}`, `{plivo encoded}` and `{ssml}` stand for what this message says.
 fn with_texts(documented: &str, message: &Outgoing) -> String {
     let script = Script::of(&message.message.text, message.message.locale).expect("a script");
     documented
         .replace("{text}", &message.message.text)
         .replace("{twiml}", &script.twiml())
-        .replace("{plivo}", &script.plivo())
+        .replace("{plivo encoded}", &utf8_percent_encode(&script.plivo(), UNRESERVED).to_string())
         .replace("{ssml}", &script.ssml())
 }
 
@@ -310,6 +313,7 @@ fn message(send: &Send) -> Outgoing {
     let mut outgoing = outgoing(TO, medium, "Acme", "NORD PARTS LTD");
     outgoing.channel =
         ["voice", "whatsapp", "push"].into_iter().find(|channel| *channel == send.channel).unwrap_or("sms");
+    outgoing.purpose = Purpose::Authentication;
     outgoing.sender.clone_from(&send.sender);
     outgoing
 }
@@ -391,46 +395,56 @@ fn every_rule_of_a_preset_has_a_recorded_case() {
     }
 }
 
+/// What a preset makes of a gateway that answers so; it asks once.
+async fn ask(
+    name: &str,
+    patience: u64,
+    answer: impl Fn() -> Response + Sync + std::marker::Send + 'static,
+) -> ProviderError {
+    let recorded = recorded(name);
+    let gateway = crate::http_gateway::Gateway::start(answer).await;
+    let mut account = Account::new(name, &recorded, Some(gateway.port));
+    // A fetched token is not what this is about.
+    account.config.auth = None;
+    let mut outgoing = message(recorded.send.last().expect("a message"));
+    outgoing.deadline = Duration::from_secs(patience);
+    let error = account.provider(name).send(&outgoing).await.expect_err(name);
+    assert_eq!(gateway.seen().len(), 1, "{name}");
+    error
+}
+
+async fn misbehave(name: &str) {
+    let elsewhere = crate::http_gateway::Gateway::start(|| json(200, "{}")).await;
+    let location = format!("http://127.0.0.1:{}/", elsewhere.port);
+    let redirect = move || {
+        let answer = Response::builder().status(307).header("location", &location);
+        answer.body(Body::empty()).expect("an answer")
+    };
+    let error = ask(name, 20, redirect).await;
+    assert_eq!((error.class, error.retry), (ErrorClass::Configuration, false), "{name}: {error}");
+    assert!(elsewhere.seen().is_empty(), "{name}");
+
+    let pieces = Arc::new(Mutex::new(0));
+    let error = ask(name, 20, move || ten_megabytes(&pieces)).await;
+    // A vendor whose success has another status is done with the status; the others may have taken it.
+    let doubtful = [(ErrorClass::Protocol, true), (ErrorClass::Configuration, false)];
+    assert!(doubtful.contains(&(error.class, error.retry)), "{name}: {error}");
+
+    let silent = || {
+        let never = futures_util::stream::pending::<Result<axum::body::Bytes, std::convert::Infallible>>();
+        Response::new(Body::from_stream(never))
+    };
+    let error = ask(name, 1, silent).await;
+    assert_eq!((error.class, error.retry), (ErrorClass::Timeout, true), "{name}: {error}");
+}
+
 #[tokio::test]
 async fn no_preset_follows_redirects_reads_endless_answers_or_waits_for_ever() {
+    let mut all = tokio::task::JoinSet::new();
     for name in preset::names() {
-        let recorded = recorded(name);
-        let outgoing = message(recorded.send.last().expect("a message"));
-        let send = async |answer: Arc<dyn Fn() -> Response + Sync + std::marker::Send>| {
-            let gateway = crate::http_gateway::Gateway::start(move || answer()).await;
-            let mut account = Account::new(name, &recorded, Some(gateway.port));
-            // A fetched token is not what this is about.
-            account.config.auth = None;
-            let mut outgoing = outgoing.clone();
-            outgoing.deadline = Duration::from_millis(500);
-            let error = account.provider(name).send(&outgoing).await.expect_err(name);
-            assert_eq!(gateway.seen().len(), 1, "{name}");
-            error
-        };
-        let elsewhere = crate::http_gateway::Gateway::start(|| json(200, "{}")).await;
-        let location = format!("http://127.0.0.1:{}/", elsewhere.port);
-        let redirect = move || {
-            let answer = Response::builder().status(307).header("location", &location);
-            answer.body(Body::empty()).expect("an answer")
-        };
-        let error = send(Arc::new(redirect)).await;
-        assert_eq!((error.class, error.retry), (ErrorClass::Configuration, false), "{name}: {error}");
-        assert!(elsewhere.seen().is_empty(), "{name}");
-
-        let pieces = Arc::new(Mutex::new(0));
-        let error = send(Arc::new(move || ten_megabytes(&pieces))).await;
-        // A vendor whose status says it all is done with the status; the others may have taken it.
-        let doubtful = [(ErrorClass::Protocol, true), (ErrorClass::Configuration, false)];
-        assert!(doubtful.contains(&(error.class, error.retry)), "{name}: {error}");
-
-        let silent = || {
-            Response::new(Body::from_stream(futures_util::stream::pending::<
-                Result<axum::body::Bytes, std::convert::Infallible>,
-            >()))
-        };
-        let error = send(Arc::new(silent)).await;
-        assert_eq!((error.class, error.retry), (ErrorClass::Timeout, true), "{name}: {error}");
+        all.spawn(misbehave(name));
     }
+    all.join_all().await;
 }
 
 fn read(
@@ -510,7 +524,7 @@ fn forged_receipts_are_turned_away() {
             let unsigned = forged(&|copy| copy.headers.retain(|name, _| name == "content-type"));
             let sig = reported.body.contains("sig") || reported.query.contains("sig=");
             assert!(sig || unsigned == Err(NotAReceipt::Forged), "{name}: {unsigned:?}");
-            let id = reported.says.first().and_then(|says| says.split_once('=')).map_or("?", |(id, _)| id);
+            let Some((id, _)) = reported.says.first().and_then(|says| says.split_once('=')) else { continue };
             let other = forged(&|copy| {
                 copy.body = copy.body.replace(id, "another");
                 copy.query = copy.query.replace(id, "another");

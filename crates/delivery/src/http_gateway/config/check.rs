@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Auth, HttpGatewayConfig, MessageIdPlace, Method, Sign, split_url};
 use crate::config::{ConfigProblem, Secret, check_numbers, is_loopback};
 use crate::http_gateway::request::{self, RequestTemplate};
+use crate::messages::Purpose;
 use crate::{limits, pointer};
 
 impl HttpGatewayConfig {
@@ -131,6 +132,15 @@ impl HttpGatewayConfig {
 
     /// Values are named where they are used.
     fn check_names(&self) -> Vec<ConfigProblem> {
+        if let Some(unknown) = self.not_for.iter().find(|name| Purpose::named(name).is_none()) {
+            let known: Vec<_> = Purpose::ALL.iter().map(|purpose| purpose.as_str()).collect();
+            let fix = format!("write some of {}", known.join(", "));
+            return vec![ConfigProblem::new(
+                "not_for",
+                format!("names {unknown:?}, which is no purpose"),
+                fix,
+            )];
+        }
         let mut named = Vec::new();
         if let Some(Auth::Google { key, .. }) = &self.auth {
             named.push(("auth.google_service_account.key", key));

@@ -18,7 +18,8 @@ fn every_preset_reads_and_its_parts_fit_together() {
         let preset = named(name).expect(name);
         let mut own = format!("preset = '{name}'\n[account]\n");
         for key in preset.about.account.keys() {
-            own += &format!("{key} = 'sample'\n");
+            let value = if key.ends_with("_seconds") { "30" } else { "sample" };
+            own += &format!("{key} = '{value}'\n");
         }
         own += "[secrets]\nreceipt_token = { env = 'X' }\n";
         let secrets = preset.about.secrets.keys().chain(preset.about.optional_secrets.keys());
@@ -36,7 +37,7 @@ fn every_preset_reads_and_its_parts_fit_together() {
 fn an_account_names_what_the_preset_needs() {
     let problem = |text: &str| complete(account(text)).expect_err(text).to_string();
     assert!(
-        problem("preset = 'twillio'").contains("write one of twilio, "),
+        problem("preset = 'twillio'").contains("write one of amazon_sns, "),
         "{}",
         problem("preset = 'twillio'")
     );

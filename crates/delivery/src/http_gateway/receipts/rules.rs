@@ -4,8 +4,8 @@ use countersign_core::receipt::{About, Fate, NotAReceipt, Receipt};
 use serde_json::Value;
 
 use super::config::{Meaning, Names, ReceiptConfig, StateRule};
+use crate::http_gateway::verdict::printable;
 use crate::http_gateway::{OneOrMore, scalar_text};
-use crate::messages::single_line;
 use crate::{limits, pointer};
 
 /// All receipts in what a request says; a request without any is no error: vendors send other news to the same address.
@@ -41,10 +41,7 @@ fn about(names: Names, id: &str) -> Result<About, NotAReceipt> {
     match names {
         Names::Delivery => id.parse().map(About::Delivery).map_err(|_| NotAReceipt::Malformed),
         // As it was kept when the message was handed over.
-        Names::Message => match single_line(id, limits::MESSAGE_ID_CHARS) {
-            id if id.is_empty() => Err(NotAReceipt::Malformed),
-            id => Ok(About::Message(id)),
-        },
+        Names::Message => printable(id).map(About::Message).ok_or(NotAReceipt::Malformed),
     }
 }
 

@@ -9,6 +9,7 @@ fn outgoing(to: &str, text: &str) -> Outgoing {
     Outgoing {
         to: to.to_owned(),
         channel: "sms",
+        purpose: crate::messages::Purpose::Authentication,
         sender: None,
         code: "482913".to_owned(),
         message: RenderedMessage {
