@@ -187,6 +187,15 @@ impl StatusRange {
     }
 }
 
+impl std::fmt::Display for StatusRange {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.start() == self.0.end() {
+            true => write!(formatter, "{}", self.0.start()),
+            false => write!(formatter, "{}-{}", self.0.start(), self.0.end()),
+        }
+    }
+}
+
 impl TryFrom<Scalar> for StatusRange {
     type Error = String;
 

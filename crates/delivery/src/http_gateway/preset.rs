@@ -1,8 +1,11 @@
 //! Presets: what is the same for every account of a vendor, as data. A file of `presets/` is a provider's table with the
 //! vendor's request, its answers and its receipts; an account adds its own values and may override every key.
 
+mod page;
+
 use std::collections::BTreeMap;
 
+pub use page::page;
 use serde::Deserialize;
 use toml::{Table, Value};
 

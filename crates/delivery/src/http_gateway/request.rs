@@ -1,5 +1,7 @@
 //! One message as one request: the templates of the configuration, compiled once.
 
+mod values;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::Uri;
@@ -8,32 +10,12 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::config::{Body, HttpGatewayConfig, Scalar, scalar_text, split_url};
+use super::config::{Body, HttpGatewayConfig, scalar_text, split_url};
 use super::filled::{Filled, FilledBody, address};
 use crate::config::{ConfigProblem, Secret};
 use crate::limits;
-use crate::messages::Script;
 use crate::provider::{ErrorClass, Outgoing, ProviderError};
-
-/// What a template may use, besides `account.<name>` and `secrets.<name>`.
-const NAMES: [&str; 16] = [
-    "to",
-    "text",
-    "code",
-    "subject",
-    "sender",
-    "channel",
-    "locale",
-    "delivery_id",
-    "encoding",
-    "segments",
-    "ttl_seconds",
-    "receipt_url",
-    "voice.twiml",
-    "voice.plivo",
-    "voice.ssml",
-    "voice.language",
-];
+use values::{FixedValues, NAMES, account, sample, values};
 
 /// Names of templates that percent-encode their values.
 const URL: &str = "url";
@@ -49,14 +31,6 @@ pub(super) struct RequestTemplate {
     body: Option<BodyTemplate>,
     templates: Environment<'static>,
     fixed: FixedValues,
-}
-
-/// What is the same for every message.
-#[derive(Debug, Clone, Default)]
-struct FixedValues {
-    account: minijinja::Value,
-    secrets: minijinja::Value,
-    receipt_url: Option<String>,
 }
 
 #[derive(Debug)]
@@ -109,11 +83,7 @@ impl RequestTemplate {
             headers.push((name, key));
         }
         let body = config.body.as_ref().map(|body| compiler.body(body)).transpose()?;
-        let value = |name: &String| secrets.get(name).map_or("sample", Secret::expose);
-        let secrets: BTreeMap<_, _> =
-            config.secrets.keys().map(|name| (name.clone(), value(name).to_owned())).collect();
-        let fixed =
-            FixedValues { account: account(config), secrets: minijinja::Value::from(secrets), receipt_url };
+        let fixed = FixedValues::of(config, secrets, receipt_url);
         let template = Self { url, headers, body, templates: compiler.templates, fixed };
         match template.fill_with(&sample(&template.fixed)) {
             Ok(_) => Ok(template),
@@ -384,69 +354,6 @@ pub(super) fn authority(config: &HttpGatewayConfig) -> Result<String, ConfigProb
             "has a template in its scheme or host that does not give a host",
             "only account.<name> can stand there, a name without slashes",
         )),
-    }
-}
-
-fn account(config: &HttpGatewayConfig) -> minijinja::Value {
-    let values = config.account.iter().map(|(name, Scalar(value))| (name.clone(), value.clone()));
-    minijinja::Value::from(values.collect::<BTreeMap<_, _>>())
-}
-
-fn values(outgoing: &Outgoing, fixed: &FixedValues) -> minijinja::Value {
-    let Outgoing { to, channel, sender, code, message, delivery_id, valid_for, .. } = outgoing;
-    let size = message.sms;
-    minijinja::context! {
-        to => to.as_str(),
-        text => message.text.as_str(),
-        code => code.as_str(),
-        subject => message.subject.as_deref().unwrap_or_default(),
-        sender => sender.as_deref().unwrap_or_default(),
-        channel => *channel,
-        locale => message.locale,
-        delivery_id => delivery_id.as_str(),
-        encoding => size.map_or("", |size| size.encoding.as_str()),
-        segments => size.map_or(0, |size| size.segments),
-        ttl_seconds => valid_for.as_secs(),
-        receipt_url => fixed.receipt_url.as_deref(),
-        voice => (*channel == "voice").then(|| voice(&message.text, message.locale)),
-        account => fixed.account.clone(),
-        secrets => fixed.secrets.clone(),
-    }
-}
-
-/// The documents that read a text out.
-fn voice(text: &str, locale: &str) -> minijinja::Value {
-    // The message was rendered from the same texts, so they are in order.
-    Script::of(text, locale).map_or_else(
-        |_| minijinja::Value::UNDEFINED,
-        |script| {
-            minijinja::context! {
-                twiml => script.twiml(),
-                plivo => script.plivo(),
-                ssml => script.ssml(),
-                language => script.language(),
-            }
-        },
-    )
-}
-
-fn sample(fixed: &FixedValues) -> minijinja::Value {
-    minijinja::context! {
-        to => "+15005550006",
-        text => "123456 is your code.",
-        code => "123456",
-        subject => "Your code",
-        sender => "ACME",
-        channel => "sms",
-        locale => "en",
-        delivery_id => "dlv_00000000000000000000000000",
-        encoding => "gsm7",
-        segments => 1,
-        ttl_seconds => 600,
-        receipt_url => "https://codes.example/receipts/x/y",
-        voice => voice("one, two.", "en"),
-        account => fixed.account.clone(),
-        secrets => fixed.secrets.clone(),
     }
 }
 
