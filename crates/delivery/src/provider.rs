@@ -27,10 +27,10 @@ pub struct Outgoing {
     pub message: RenderedMessage,
     /// Id of the delivery; the same for every attempt, so that a peer can tell a repetition.
     pub delivery_id: String,
-    /// Time for one attempt: never longer than the code still works.
+    /// How long this attempt may last; never beyond `lifetime`.
     pub deadline: Duration,
-    /// How long the code still works; a carrier need not try longer.
-    pub valid_for: Duration,
+    /// How long the code still works. Nobody may deliver it later.
+    pub lifetime: Duration,
 }
 
 impl fmt::Debug for Outgoing {
@@ -241,7 +241,7 @@ mod tests {
             message,
             delivery_id: "dlv_1".to_owned(),
             deadline: Duration::from_secs(20),
-            valid_for: Duration::from_secs(600),
+            lifetime: Duration::from_secs(600),
         };
         let printed = format!("{outgoing:?}");
         assert!(

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use countersign_core::time::{Clock, Timestamp};
 use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node};
-use countersign_delivery::messages::Medium;
+use countersign_delivery::messages::{Medium, Purpose};
 use countersign_delivery::provider::{ErrorClass, Fault, Provider, ProviderError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -426,4 +426,45 @@ async fn a_mail_may_go_through_a_gateway_too() {
     let outgoing = mail("kim@example.com");
     provider(gateway.port, more).send(&outgoing).await.expect("accepted");
     assert_eq!(gateway.seen()[0].json()["subject"], "Your Acme Bank transaction code");
+}
+
+#[tokio::test]
+async fn a_gateway_with_words_of_its_own_is_asked_for_no_other_purpose() {
+    let gateway = Gateway::start(ok).await;
+    let provider = provider(gateway.port, "not_for = ['transaction']");
+    let mut outgoing = sms(TO);
+    assert_eq!(outgoing.purpose, Purpose::Transaction);
+    assert_failure(provider.send(&outgoing).await, ErrorClass::Configuration, Fault::Us, false);
+    assert!(gateway.seen().is_empty());
+    outgoing.purpose = Purpose::Recovery;
+    provider.send(&outgoing).await.expect("accepted");
+}
+
+#[tokio::test]
+async fn an_answer_in_xml_is_read_by_the_same_pointers() {
+    let gateway = Gateway::start(|| "<R><Id>x.1</Id><Code>0</Code></R>".into_response()).await;
+    let more = "answer = 'xml'\nmessage_id = { pointer = '/R/Id' }\nsuccess = { json = [{ pointer = '/R/Code', equals = 0 }] }";
+    let accepted = provider(gateway.port, more).send(&sms(TO)).await.expect("accepted");
+    assert_eq!(accepted.message_id.as_deref(), Some("x.1"));
+}
+
+#[tokio::test]
+async fn verify_names_the_preset_and_says_whether_receipts_come() {
+    let gateway = Gateway::start(ok).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef").expect("written");
+    let receipt = "receipt = { id = '/id', state = '/s', states = [{ state = 'ok', means = 'delivered' }] }";
+    let with = format!(
+        "preset = 'x'\n{receipt}\nsecrets = {{ receipt_token = {{ file = '{}' }} }}",
+        token.display()
+    );
+    for (more, end) in [
+        ("preset = 'x'", "(status 200), preset x"),
+        (receipt, "(status 200), receipts off (no secrets.receipt_token)"),
+        (&with, "(status 200), preset x, receipts on"),
+    ] {
+        let line = provider(gateway.port, more).verify().await.expect("an answer");
+        assert!(line.ends_with(end) && !line.contains("0123456789abcdef"), "{line}");
+    }
 }

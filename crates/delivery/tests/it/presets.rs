@@ -395,56 +395,93 @@ fn every_rule_of_a_preset_has_a_recorded_case() {
     }
 }
 
-/// What a preset makes of a gateway that answers so; it asks once.
-async fn ask(
-    name: &str,
-    patience: u64,
-    answer: impl Fn() -> Response + Sync + std::marker::Send + 'static,
-) -> ProviderError {
-    let recorded = recorded(name);
-    let gateway = crate::http_gateway::Gateway::start(answer).await;
-    let mut account = Account::new(name, &recorded, Some(gateway.port));
-    // A fetched token is not what this is about.
-    account.config.auth = None;
-    let mut outgoing = message(recorded.send.last().expect("a message"));
-    outgoing.deadline = Duration::from_secs(patience);
-    let error = account.provider(name).send(&outgoing).await.expect_err(name);
-    assert_eq!(gateway.seen().len(), 1, "{name}");
-    error
+/// A vendor that has gone astray, and what a preset makes of it.
+struct Astray {
+    name: &'static str,
+    gateway: crate::http_gateway::Gateway,
+    answer: Arc<Mutex<Way>>,
+    provider: HttpGatewayProvider,
+    outgoing: Outgoing,
 }
 
-async fn misbehave(name: &str) {
-    let elsewhere = crate::http_gateway::Gateway::start(|| json(200, "{}")).await;
-    let location = format!("http://127.0.0.1:{}/", elsewhere.port);
-    let redirect = move || {
-        let answer = Response::builder().status(307).header("location", &location);
-        answer.body(Body::empty()).expect("an answer")
-    };
-    let error = ask(name, 20, redirect).await;
-    assert_eq!((error.class, error.retry), (ErrorClass::Configuration, false), "{name}: {error}");
-    assert!(elsewhere.seen().is_empty(), "{name}");
+#[derive(Clone)]
+enum Way {
+    Redirects(String),
+    NeverStops(Arc<Mutex<usize>>),
+    SaysNothing,
+}
 
-    let pieces = Arc::new(Mutex::new(0));
-    let error = ask(name, 20, move || ten_megabytes(&pieces)).await;
-    // A vendor whose success has another status is done with the status; the others may have taken it.
-    let doubtful = [(ErrorClass::Protocol, true), (ErrorClass::Configuration, false)];
-    assert!(doubtful.contains(&(error.class, error.retry)), "{name}: {error}");
+impl Way {
+    fn answer(&self) -> Response {
+        match self {
+            Self::Redirects(location) => {
+                let answer = Response::builder().status(307).header("location", location);
+                answer.body(Body::empty()).expect("an answer")
+            }
+            Self::NeverStops(pieces) => ten_megabytes(pieces),
+            Self::SaysNothing => {
+                let never =
+                    futures_util::stream::pending::<Result<axum::body::Bytes, std::convert::Infallible>>();
+                Response::new(Body::from_stream(never))
+            }
+        }
+    }
+}
 
-    let silent = || {
-        let never = futures_util::stream::pending::<Result<axum::body::Bytes, std::convert::Infallible>>();
-        Response::new(Body::from_stream(never))
-    };
-    let error = ask(name, 1, silent).await;
-    assert_eq!((error.class, error.retry), (ErrorClass::Timeout, true), "{name}: {error}");
+impl Astray {
+    async fn new(name: &'static str) -> Self {
+        let recorded = recorded(name);
+        let answer = Arc::new(Mutex::new(Way::SaysNothing));
+        let now = Arc::clone(&answer);
+        let gateway =
+            crate::http_gateway::Gateway::start(move || now.lock().expect("unpoisoned").answer()).await;
+        let mut account = Account::new(name, &recorded, Some(gateway.port));
+        // A fetched token is not what this is about.
+        account.config.auth = None;
+        let outgoing = message(recorded.send.last().expect("a message"));
+        Self { name, gateway, answer, provider: account.provider(name), outgoing }
+    }
+
+    /// What comes of one message; the vendor is asked once.
+    async fn ask(&mut self, way: Way, seconds: u64) -> ProviderError {
+        *self.answer.lock().expect("unpoisoned") = way;
+        self.outgoing.deadline = Duration::from_secs(seconds);
+        let before = self.gateway.seen().len();
+        let error = self.provider.send(&self.outgoing).await.expect_err(self.name);
+        assert_eq!(self.gateway.seen().len(), before + 1, "{}", self.name);
+        error
+    }
+
+    async fn is_borne(mut self) {
+        let name = self.name;
+        let elsewhere = crate::http_gateway::Gateway::start(|| json(200, "{}")).await;
+        let location = format!("http://127.0.0.1:{}/", elsewhere.port);
+        let error = self.ask(Way::Redirects(location), 20).await;
+        assert_eq!((error.class, error.retry), (ErrorClass::Configuration, false), "{name}: {error}");
+        assert!(elsewhere.seen().is_empty(), "{name}");
+
+        let error = self.ask(Way::NeverStops(Arc::default()), 20).await;
+        // A vendor whose success has another status is done with the status; the others may have taken it.
+        let doubtful = [(ErrorClass::Protocol, true), (ErrorClass::Configuration, false)];
+        assert!(doubtful.contains(&(error.class, error.retry)), "{name}: {error}");
+
+        let error = self.ask(Way::SaysNothing, 1).await;
+        assert_eq!((error.class, error.retry), (ErrorClass::Timeout, true), "{name}: {error}");
+    }
 }
 
 #[tokio::test]
 async fn no_preset_follows_redirects_reads_endless_answers_or_waits_for_ever() {
-    let mut all = tokio::task::JoinSet::new();
+    let mut all = Vec::new();
     for name in preset::names() {
-        all.spawn(misbehave(name));
+        all.push(Astray::new(name).await);
     }
-    all.join_all().await;
+    // At once, because each waits for a second.
+    let mut tasks = tokio::task::JoinSet::new();
+    for astray in all {
+        tasks.spawn(astray.is_borne());
+    }
+    tasks.join_all().await;
 }
 
 fn read(

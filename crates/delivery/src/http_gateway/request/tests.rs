@@ -21,7 +21,7 @@ fn outgoing(to: &str, text: &str) -> Outgoing {
         },
         delivery_id: "dlv_1".to_owned(),
         deadline: Duration::from_secs(20),
-        valid_for: Duration::from_millis(299_999),
+        lifetime: Duration::from_millis(299_999),
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn account(config: &HttpGatewayConfig) -> minijinja::Value {
 
 /// The values of a message.
 pub(super) fn values(outgoing: &Outgoing, fixed: &FixedValues) -> minijinja::Value {
-    let Outgoing { to, channel, sender, code, message, delivery_id, valid_for, .. } = outgoing;
+    let Outgoing { to, channel, sender, code, message, delivery_id, lifetime, .. } = outgoing;
     let size = message.sms;
     minijinja::context! {
         to => to.as_str(),
@@ -70,7 +70,7 @@ pub(super) fn values(outgoing: &Outgoing, fixed: &FixedValues) -> minijinja::Val
         delivery_id => delivery_id.as_str(),
         encoding => size.map_or("", |size| size.encoding.as_str()),
         segments => size.map_or(0, |size| size.segments),
-        ttl_seconds => valid_for.as_secs(),
+        ttl_seconds => lifetime.as_secs(),
         receipt_url => fixed.receipt_url.as_deref(),
         voice => (*channel == "voice").then(|| voice(&message.text, message.locale)),
         account => fixed.account.clone(),
