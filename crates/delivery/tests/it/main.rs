@@ -6,6 +6,7 @@ mod google;
 mod http_gateway;
 mod outgoing;
 mod presets;
+mod receipts;
 mod relay;
 mod service_account;
 mod smtp;
