@@ -19,6 +19,7 @@ use countersign_delivery::http_gateway::Node;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::SystemClock;
+use crate::entropy::SystemEntropy;
 use crate::files;
 use crate::problem::{Outcome, Problem};
 
@@ -176,7 +177,8 @@ impl Config {
 
     /// What providers are told of this node. The clock of the machine: vendors compare it with theirs.
     fn node(&self) -> Node {
-        Node { clock: Arc::new(SystemClock), public_url: self.server.public_url.clone() }
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        Node { clock, entropy, public_url: self.server.public_url.clone() }
     }
 
     fn validate(&self) -> Result<(), Invalid> {

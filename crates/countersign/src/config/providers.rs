@@ -271,9 +271,9 @@ pub(super) const HTTP_SECTION: Section = Section {
             key: "auth",
             value: "{ bearer = { env = \"SMS_TOKEN\" } }",
             optional: true,
-            about: "How we sign in: `{ bearer = … }`, `{ basic = { username = …, password = … } }`, or \
+            about: "How we sign in: `{ bearer = … }`, `{ basic = { username = …, password = … } }`, \
                     `{ google_service_account = { key = …, scope = … } }` with the name of a secret that is Google's \
-                    key file.",
+                    key file, or `{ jwt = { key = …, claims = { … } } }`, signed by us with a private key (RS256).",
         },
         Field {
             key: "sign",

@@ -110,6 +110,15 @@ pub enum Auth {
         /// What the token is good for.
         scope: String,
     },
+    /// `Authorization: Bearer` with a JWT that is signed for each request (RS256), good for a minute.
+    #[serde(rename = "jwt")]
+    Jwt {
+        /// The name under `secrets` of the private key, PEM of PKCS #8.
+        key: String,
+        /// Claims besides `iat`, `exp` and `jti`, and the names of the account values they say.
+        #[serde(default)]
+        claims: BTreeMap<String, String>,
+    },
 }
 
 /// How the whole request is signed.

@@ -1,13 +1,14 @@
 //! How a gateway is told who we are: a header that never changes, or a token that is fetched and renewed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use countersign_core::time::{Clock, Timestamp};
-use data_encoding::BASE64URL_NOPAD;
+use countersign_core::time::{Clock, EntropySource, Timestamp};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use hyper::header::{HeaderMap, HeaderValue};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -19,7 +20,7 @@ use zeroize::Zeroizing;
 use super::client::Client;
 use super::config::{Auth, HttpGatewayConfig};
 use super::filled::{FilledBody, address};
-use super::{bare, typed};
+use super::{Node, bare, typed};
 use crate::config::{ConfigProblem, Secret, is_loopback};
 use crate::provider::{ErrorClass, ProviderError};
 
@@ -27,6 +28,8 @@ use crate::provider::{ErrorClass, ProviderError};
 const ASSERTION: Duration = Duration::from_secs(3600);
 /// How long before its end a token is renewed.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
+/// How long a token of ours is good for: one request.
+const OWN_TOKEN: Duration = Duration::from_secs(60);
 /// What a token's life is when the answer does not say.
 const USUAL_LIFE_SECONDS: u64 = 3600;
 
@@ -38,18 +41,23 @@ pub(super) enum Login {
     Fixed(HeaderValue),
     /// A token of Google's.
     Google(Box<ServiceAccount>),
+    /// Signed by us for each request.
+    Jwt(Box<Signing>),
 }
 
 impl Login {
     /// Reads the credentials.
-    pub(super) fn of(config: &HttpGatewayConfig, clock: &Arc<dyn Clock>) -> Result<Self, ConfigProblem> {
+    pub(super) fn of(config: &HttpGatewayConfig, node: &Node) -> Result<Self, ConfigProblem> {
         let (key, text) = match &config.auth {
             None => return Ok(Self::None),
             Some(Auth::Google { key, scope }) => {
                 let place = "auth.google_service_account.key";
                 let key = config.value(place, key)?;
-                let account = ServiceAccount::read(&key, scope, config.ca_file.as_deref(), clock);
+                let account = ServiceAccount::read(&key, scope, config.ca_file.as_deref(), &node.clock);
                 return account.map(|account| Self::Google(Box::new(account)));
+            }
+            Some(Auth::Jwt { key, claims }) => {
+                return Signing::of(config, key, claims, node).map(|signing| Self::Jwt(Box::new(signing)));
             }
             Some(Auth::Basic { username, password }) => {
                 let key = "auth.basic.password";
@@ -71,13 +79,14 @@ impl Login {
             Self::None => Ok(None),
             Self::Fixed(value) => Ok(Some(value.clone())),
             Self::Google(account) => account.header().await.map(Some),
+            Self::Jwt(signing) => signing.header().map(Some),
         }
     }
 
     /// The gateway refused the credentials: a token may have been revoked before its end. Says whether another can be had.
     pub(super) async fn refused(&self) -> bool {
         match self {
-            Self::None | Self::Fixed(_) => false,
+            Self::None | Self::Fixed(_) | Self::Jwt(_) => false,
             Self::Google(account) => account.token.lock().await.take().is_some(),
         }
     }
@@ -131,10 +140,7 @@ impl ServiceAccount {
             return Err(wrong("names a token_uri that is not encrypted"));
         }
         let pem = Zeroizing::new(file.private_key);
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| wrong("holds no PEM private key"))?;
-        let key = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der())
-            .map_err(|_| wrong("holds no RSA private key of PKCS #8"))?;
+        let key = rsa_key(&pem).ok_or_else(|| wrong("holds no RSA private key (PEM of PKCS #8)"))?;
         Ok(Self {
             email: file.client_email,
             key_id: file.private_key_id,
@@ -195,14 +201,70 @@ impl ServiceAccount {
             "iat": now.seconds(),
             "exp": now.plus(ASSERTION).seconds(),
         });
-        let part = |json: &Value| BASE64URL_NOPAD.encode(json.to_string().as_bytes());
-        let text = format!("{}.{}", part(&head), part(&claims));
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
-            .map_err(|_| unsigned("its key does not sign"))?;
-        Ok(format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)))
+        signed(&self.key, &head, &claims).ok_or_else(|| unsigned("its key does not sign"))
     }
+}
+
+/// A private key that signs a JWT for each request.
+pub(super) struct Signing {
+    key: RsaKeyPair,
+    claims: BTreeMap<String, String>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn EntropySource>,
+}
+
+impl Signing {
+    fn of(
+        config: &HttpGatewayConfig,
+        key: &str,
+        claims: &BTreeMap<String, String>,
+        node: &Node,
+    ) -> Result<Self, ConfigProblem> {
+        let place = "auth.jwt.key";
+        let value = |name: &String| config.value(place, name).map(|value| value.expose().to_owned());
+        let claims = claims.iter().map(|(claim, name)| Ok((claim.clone(), value(name)?)));
+        let key = rsa_key(config.value(place, key)?.expose()).ok_or_else(|| {
+            let fix = "name the file with the private key of the application";
+            ConfigProblem::new(place, "is no RSA private key (PEM of PKCS #8)", fix)
+        })?;
+        Ok(Self {
+            key,
+            claims: claims.collect::<Result<_, ConfigProblem>>()?,
+            clock: Arc::clone(&node.clock),
+            entropy: Arc::clone(&node.entropy),
+        })
+    }
+
+    fn header(&self) -> Result<HeaderValue, ProviderError> {
+        let now = self.clock.now();
+        let mut name = [0; 16];
+        self.entropy.fill(&mut name);
+        let mut claims = json!({
+            "iat": now.seconds(),
+            "exp": now.plus(OWN_TOKEN).seconds(),
+            "jti": HEXLOWER.encode(&name),
+        });
+        for (claim, value) in &self.claims {
+            claims[claim.as_str()] = Value::from(value.as_str());
+        }
+        signed(&self.key, &json!({ "alg": "RS256", "typ": "JWT" }), &claims)
+            .and_then(|token| sensitive(format!("Bearer {token}")))
+            .ok_or_else(|| ProviderError::new(ErrorClass::Configuration, "the private key does not sign"))
+    }
+}
+
+fn rsa_key(pem: &str) -> Option<RsaKeyPair> {
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).ok()?;
+    RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok()
+}
+
+/// A JWT with RS256 (RFC 7515, RFC 7518 section 3.3).
+fn signed(key: &RsaKeyPair, head: &Value, claims: &Value) -> Option<String> {
+    let part = |json: &Value| BASE64URL_NOPAD.encode(json.to_string().as_bytes());
+    let text = format!("{}.{}", part(head), part(claims));
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).ok()?;
+    Some(format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)))
 }
 
 fn unsigned(why: &str) -> ProviderError {

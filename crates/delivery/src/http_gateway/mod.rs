@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::time::Clock;
+use countersign_core::time::{Clock, EntropySource};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -50,6 +50,8 @@ use verdict::{Answer, Rules};
 pub struct Node {
     /// The time of signatures and tokens.
     pub clock: Arc<dyn Clock>,
+    /// The names of tokens that may be used once.
+    pub entropy: Arc<dyn EntropySource>,
     /// The base address under which vendors reach it, without a slash at its end.
     pub public_url: Option<String>,
 }
@@ -99,7 +101,7 @@ impl HttpGatewayProvider {
             method: method(config.method),
             origin: request::authority(config)?,
             request: RequestTemplate::compile(config, &secrets, receipt_url)?,
-            login: Login::of(config, &node.clock)?,
+            login: Login::of(config, node)?,
             signer: Signer::of(config)?,
             clock: Arc::clone(&node.clock),
             answer: config.answer,

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use crate::config::ConfigProblem;
 
 /// Adding a vendor is adding `presets/<name>.toml` and its line here.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("amazon_sns", include_str!("../../presets/amazon_sns.toml")),
     ("fcm", include_str!("../../presets/fcm.toml")),
     ("infobip", include_str!("../../presets/infobip.toml")),
@@ -24,6 +24,7 @@ const FILES: [(&str, &str); 12] = [
     ("twilio", include_str!("../../presets/twilio.toml")),
     ("twilio_voice", include_str!("../../presets/twilio_voice.toml")),
     ("vonage", include_str!("../../presets/vonage.toml")),
+    ("vonage_voice", include_str!("../../presets/vonage_voice.toml")),
     ("whatsapp", include_str!("../../presets/whatsapp.toml")),
 ];
 

@@ -11,7 +11,7 @@ use countersign_delivery::provider::{ErrorClass, Provider as _};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::http_gateway::NOW;
+use crate::http_gateway::{NOW, Sevens};
 use crate::outgoing::sms;
 use crate::service_account;
 
@@ -65,7 +65,7 @@ impl World {
         let config: HttpGatewayConfig = toml::from_str(&config).expect("a configuration");
         assert_eq!(config.validate(), []);
         let clock = Arc::new(Moved::default());
-        let node = Node { clock: Arc::clone(&clock) as _, public_url: None };
+        let node = Node { clock: Arc::clone(&clock) as _, entropy: Arc::new(Sevens), public_url: None };
         let provider = HttpGatewayProvider::new("fcm", &config, &node).expect("a provider");
         Self { google, clock, provider }
     }

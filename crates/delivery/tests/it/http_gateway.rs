@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use countersign_core::time::{Clock, Timestamp};
+use countersign_core::time::{Clock, EntropySource, Timestamp};
 use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node};
 use countersign_delivery::messages::{Medium, Purpose};
 use countersign_delivery::provider::{ErrorClass, Fault, Provider, ProviderError};
@@ -27,7 +27,7 @@ pub(crate) struct Seen {
     method: String,
     target: String,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Seen {
@@ -86,11 +86,24 @@ fn ok() -> Response {
 
 /// A node whose clock stands still.
 pub(crate) fn node() -> Node {
-    Node { clock: Arc::new(At(NOW)), public_url: Some("https://codes.example".to_owned()) }
+    Node {
+        clock: Arc::new(At(NOW)),
+        entropy: Arc::new(Sevens),
+        public_url: Some("https://codes.example".to_owned()),
+    }
 }
 
 /// 2026-11-24T12:00:00Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_521_600_000);
+
+/// Randomness without surprise.
+pub(crate) struct Sevens;
+
+impl EntropySource for Sevens {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
 
 #[derive(Clone, Copy)]
 pub(crate) struct At(pub(crate) Timestamp);

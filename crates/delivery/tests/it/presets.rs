@@ -13,7 +13,7 @@ use countersign_core::receipt::{About, Fate, NotAReceipt, Posted, Receipt, Recei
 use countersign_core::time::Timestamp;
 use countersign_delivery::http_gateway::preset;
 use countersign_delivery::http_gateway::receipts::Readers;
-use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider};
+use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node};
 use countersign_delivery::messages::{Medium, Purpose, Script};
 use countersign_delivery::provider::{Accepted, ErrorClass, Fault, Outgoing, Provider as _, ProviderError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -35,7 +35,7 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 struct Recorded {
     /// What an operator writes, without preset and secrets.
     provider: toml::Table,
-    /// The secrets in clear; `service_account` stands for a key of Google's that the test makes.
+    /// The secrets in clear; `service_account` and `private_key` stand for keys that the test makes.
     #[serde(default)]
     secrets: BTreeMap<String, String>,
     /// Messages, and the request that the vendor documents for each.
@@ -176,7 +176,7 @@ fn complaints(
     headers: &axum::http::HeaderMap,
     body: &str,
 ) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let (mut wrong, mut wrong_jwt) = (Vec::new(), Vec::new());
     let mut compare = |what: &str, sent: &str, expected: &str| {
         let matches = match expected.strip_suffix('*') {
             Some(start) => sent.starts_with(start),
@@ -191,7 +191,10 @@ fn complaints(
     compare("target", target, &path[path.find('/').unwrap_or(0)..]);
     for (name, value) in &expected.headers {
         let sent = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
-        compare(name, sent, value);
+        match value.as_str() {
+            "Bearer {application jwt}" => wrong_jwt.extend(crate::service_account::jwt_complaint(sent)),
+            value => compare(name, sent, value),
+        }
     }
     let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if let Some(form) = &expected.form {
@@ -211,6 +214,7 @@ fn complaints(
             &sorted(&serde_json::from_str(&escaped(json, message)).expect("JSON")),
         );
     }
+    wrong.extend(wrong_jwt);
     wrong
 }
 
@@ -272,6 +276,7 @@ impl Account {
             let path = folder.path().join(&key);
             let value = match key.as_str() {
                 "service_account" => crate::service_account::key_file(port.unwrap_or(1)),
+                "private_key" => crate::service_account::pem(),
                 _ => value,
             };
             std::fs::write(&path, value).expect("written");
@@ -369,6 +374,25 @@ async fn every_request_is_the_documented_one_and_every_answer_means_what_the_tab
     }
 }
 
+/// A node that does not know its own address says nothing about receipts, and leaves no empty places.
+#[tokio::test]
+async fn without_an_address_of_ours_no_receipt_is_asked_for() {
+    for name in preset::names() {
+        let recorded = recorded(name);
+        let gateway = crate::http_gateway::Gateway::start(|| json(200, "{}")).await;
+        let mut account = Account::new(name, &recorded, Some(gateway.port));
+        account.config.auth = None;
+        let node = Node { public_url: None, ..node() };
+        let provider = HttpGatewayProvider::new(name, &account.config, &node).expect("a provider");
+        let _ = provider.send(&message(recorded.send.last().expect("a message"))).await;
+        let seen = gateway.seen();
+        let body = &seen.first().expect(name).body;
+        for empty in ["/receipts/", "null", "[]", "{}", "=&"] {
+            assert!(!body.contains(empty), "{name} has {empty}: {body}");
+        }
+    }
+}
+
 /// The rules of a preset are there because the vendor says so somewhere: each has its recorded case.
 #[test]
 fn every_rule_of_a_preset_has_a_recorded_case() {
@@ -452,7 +476,7 @@ impl Astray {
         error
     }
 
-    async fn is_borne(mut self) {
+    async fn bear(mut self) {
         let name = self.name;
         let elsewhere = crate::http_gateway::Gateway::start(|| json(200, "{}")).await;
         let location = format!("http://127.0.0.1:{}/", elsewhere.port);
@@ -479,7 +503,7 @@ async fn no_preset_follows_redirects_reads_endless_answers_or_waits_for_ever() {
     // At once, because each waits for a second.
     let mut tasks = tokio::task::JoinSet::new();
     for astray in all {
-        tasks.spawn(astray.is_borne());
+        tasks.spawn(astray.bear());
     }
     tasks.join_all().await;
 }

@@ -8,6 +8,7 @@ use countersign_delivery::config::ConfigProblem;
 use countersign_delivery::http_gateway::HttpGatewayConfig;
 use countersign_delivery::http_gateway::receipts::Readers;
 use countersign_delivery::limits;
+use proptest::strategy::Strategy as _;
 use serde_json::json;
 
 use crate::http_gateway::{At, NOW};
@@ -169,5 +170,47 @@ fn each_problem_of_a_receipt_names_its_key() {
             "url = 'https://a.example/'\nreceipt = {{ id = '/a', state = '/s', states = [{{ state = 1, {wrong} }}] }}"
         );
         assert!(toml::from_str::<HttpGatewayConfig>(&text).is_err(), "{wrong}");
+    }
+}
+
+const SIGNATURES: [&str; 7] = [
+    "{ hmac = { key = 'k', header = 'sig', signed = '{t}.{body}', timestamp = 't' } }",
+    "{ hmac = { key = 'k', header = 'sig', encoding = 'base64', hash = 'sha1' } }",
+    "{ ed25519 = { key = 'k', header = 'sig' } }",
+    "{ jwt = { key = 'k', header = 'sig', body_claim = 'b', url_claim = 'u' } }",
+    "{ twilio = { key = 'k' } }",
+    "{ vonage = { key = 'k' } }",
+    "{ plivo = { key = 'k', v2 = true } }",
+];
+
+proptest::proptest! {
+    /// Whatever comes: an answer, and never a receipt that is believed.
+    #[test]
+    fn no_bytes_break_a_door_or_open_it(
+        scheme in proptest::sample::select(&SIGNATURES[..]),
+        body in proptest::prop_oneof![
+            proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+            "[a-z0-9=&%+{}\\[\\]\":,]{0,200}".prop_map(String::into_bytes),
+        ],
+        content_type in proptest::sample::select(&["application/json", "application/x-www-form-urlencoded", ""][..]),
+        signature in "[ -~é]{0,80}|([A-Za-z0-9_-]{0,40}\\.){2}[A-Za-z0-9_-]{0,40}|[0-9a-f]{64}|[A-Za-z0-9+/]{43}=",
+        url in "https://a\\.example/[ -~]{0,80}",
+    ) {
+        let text = format!("account = {{ k = 'AAAA' }}\nreceipt = {{ id = '/a', state = '/s', states = [{{ state = 'ok', means = 'delivered' }}], signature = {scheme} }}");
+        let readers = try_readers(&text, &token()).expect("readers");
+        let headers: BTreeMap<String, String> = [
+            ("content-type", content_type),
+            ("sig", &signature),
+            ("t", "1795521600"),
+            ("x-twilio-signature", &signature),
+            ("x-plivo-signature-v3", &signature),
+            ("x-plivo-signature-v3-nonce", "1"),
+            ("x-plivo-signature-v2", &signature),
+            ("x-plivo-signature-v2-nonce", "1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let posted = Posted { url: &url, headers: &headers, body: &body };
+        proptest::prop_assert_eq!(readers.read("x", &token(), &posted), Err(NotAReceipt::Forged));
     }
 }

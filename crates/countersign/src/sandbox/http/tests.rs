@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::entropy::SystemEntropy;
 use crate::sandbox::tests::GOOD;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -45,7 +46,11 @@ impl World {
         let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let public_url = format!("http://{}", door.local_addr().unwrap());
         let (sender, receipts) = mpsc::channel(100);
-        let node = Node { clock: Arc::new(SystemClock), public_url: Some(public_url) };
+        let node = Node {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            public_url: Some(public_url),
+        };
         let provider = HttpGatewayProvider::new("sandbox", &config, &node).unwrap();
         let readers = Arc::new(readers);
         let routes = Router::new().fallback(post(move |request: axum::extract::Request| {

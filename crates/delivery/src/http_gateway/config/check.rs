@@ -142,8 +142,13 @@ impl HttpGatewayConfig {
             )];
         }
         let mut named = Vec::new();
-        if let Some(Auth::Google { key, .. }) = &self.auth {
-            named.push(("auth.google_service_account.key", key));
+        match &self.auth {
+            Some(Auth::Google { key, .. }) => named.push(("auth.google_service_account.key", key)),
+            Some(Auth::Jwt { key, claims }) => {
+                named.push(("auth.jwt.key", key));
+                named.extend(claims.values().map(|name| ("auth.jwt.claims", name)));
+            }
+            Some(Auth::Basic { .. } | Auth::Bearer(_)) | None => {}
         }
         if let Some(Sign::AwsSigv4 { region, access_key_id, secret_access_key, .. }) = &self.sign {
             named.push(("sign.aws_sigv4.region", region));
