@@ -18,6 +18,7 @@ use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::{Fate, Habits, Receipts};
 use crate::problem::{Outcome, Problem};
@@ -34,7 +35,7 @@ const BEHIND_RECEIPT: Duration = Duration::from_millis(200);
 const KEY: &str = "sandbox";
 
 /// The provider's table that fits this gateway; `ADDRESS` stands for where it listens.
-pub(crate) const PROVIDER: &str = r#"[providers.sandbox]
+const PROVIDER: &str = r#"[providers.sandbox]
 type = "http"
 url = "http://ADDRESS/messages"
 account = { receipt_key = "sandbox" }
@@ -57,7 +58,10 @@ states = [
   { state = "delivered", means = "delivered" },
   { state = "undelivered", means = "recipient_rejected" },
 ]
-"#;
+
+[[routes]]
+channel = "sms"
+providers = ["sandbox"]"#;
 
 /// The gateway's state.
 struct Gateway {
@@ -81,20 +85,26 @@ struct Message {
     callback: Option<String>,
 }
 
-/// Listens on this machine only: what it is sent holds codes.
-pub(crate) async fn listen(address: SocketAddr) -> Outcome<TcpListener> {
+/// A gateway that runs.
+pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Ends when no connection can be taken any more.
+    pub(crate) task: JoinHandle<std::io::Result<()>>,
+}
+
+/// Starts a gateway, on this machine only: what it is sent holds codes.
+pub(crate) async fn start(address: SocketAddr, habits: Habits) -> Outcome<Running> {
     if !address.ip().is_loopback() {
         let fix = "use 127.0.0.1 or ::1, port 0 for a free one";
         return Err(Problem::usage("the sandbox listens on this machine only", address.to_string(), fix));
     }
-    TcpListener::bind(address).await.map_err(|error| {
+    let unusable = |error: std::io::Error| {
         let fix = "stop what listens there, or choose another address (port 0 takes a free one)";
         Problem::new(format!("{address} cannot be listened on"), error, fix)
-    })
-}
-
-/// Serves until the process ends.
-pub(crate) async fn serve(habits: Habits, listener: TcpListener) -> Outcome {
+    };
+    let listener = TcpListener::bind(address).await.map_err(unusable)?;
+    let address = listener.local_addr().map_err(unusable)?;
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -108,9 +118,16 @@ pub(crate) async fn serve(habits: Habits, listener: TcpListener) -> Outcome {
         on_their_way: Arc::new(tokio::sync::Semaphore::new(ON_THEIR_WAY)),
     });
     let routes = Router::new().route("/messages", post(take).get(show)).with_state(gateway);
-    axum::serve(listener, routes)
-        .await
-        .map_err(|error| Problem::new("the sandbox ended", error, "start it again"))
+    let task = tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok(Running { address, task })
+}
+
+/// How to point a provider at it.
+pub(crate) fn greeting(address: SocketAddr) -> String {
+    format!(
+        "An HTTP gateway listens on {address}; http://{address}/messages shows what it took. The provider for it:\n\n{}",
+        PROVIDER.replace("ADDRESS", &address.to_string())
+    )
 }
 
 async fn show(State(gateway): State<Arc<Gateway>>) -> Response {

@@ -26,9 +26,7 @@ struct World {
 
 impl World {
     async fn of(habits: Habits) -> Self {
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(habits, listener));
+        let address = start(SocketAddr::from(([127, 0, 0, 1], 0)), habits).await.unwrap().address;
 
         let folder = tempfile::tempdir().unwrap();
         let token = folder.path().join("token");
@@ -159,5 +157,5 @@ async fn it_posts_nowhere_but_to_this_machine() {
         let answer = reqwest::Client::new().post(&world.url).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 400, "{callback}");
     }
-    assert!(listen(SocketAddr::from(([0, 0, 0, 0], 0))).await.is_err());
+    assert!(start(SocketAddr::from(([0, 0, 0, 0], 0)), GOOD).await.is_err());
 }
