@@ -31,3 +31,4 @@ mod store_choice;
 mod store_copy;
 mod takeover;
 mod twilio;
+mod vendors;
