@@ -40,8 +40,14 @@ pub(crate) async fn call_within(
         return Client::over_socket(&socket, timeout)?.call(method, path, &[], body).await;
     }
     let opened = wire::open(config).await?;
-    let services =
-        wire::services(config, &opened, "http://control".to_owned(), Arc::default(), wire::receipts(&opened));
+    let services = wire::services(
+        config,
+        &opened,
+        "http://control".to_owned(),
+        Arc::default(),
+        wire::receipts(&opened),
+        std::sync::Arc::new(countersign_core::receipt::NoReceipts),
+    );
     let router = countersign_http::control_router(services);
     let body = body.map(|body| Body::from(body.to_string())).unwrap_or_default();
     let request =

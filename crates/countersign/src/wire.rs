@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use countersign_core::receipt::NoReceipts;
+use countersign_core::receipt::ReceiptReader;
 use countersign_core::recipient::Recipient;
 use countersign_delivery::provider::Provider;
 use countersign_delivery::receipts::ReceiptSink;
@@ -42,6 +42,7 @@ pub(crate) fn services(
     public_url: String,
     arrivals: Arc<Notify>,
     receipts: ReceiptSink,
+    reader: Arc<dyn ReceiptReader>,
 ) -> Services {
     Services {
         store: Arc::clone(&opened.store),
@@ -52,7 +53,7 @@ pub(crate) fn services(
         workflow: config.delivery.workflow().into(),
         messages: Arc::new(crate::messages::Texts),
         arrivals,
-        reader: Arc::new(NoReceipts),
+        reader,
         receipts: Arc::new(receipts),
         issuer: public_url,
         public_url: config.server.public_url.clone(),
@@ -82,7 +83,14 @@ where
     let url = listen::url(config, &listener)?;
 
     let arrivals = Arc::new(Notify::new());
-    let services = services(config, &opened, url.clone(), Arc::clone(&arrivals), receipts.clone());
+    let services = services(
+        config,
+        &opened,
+        url.clone(),
+        Arc::clone(&arrivals),
+        receipts.clone(),
+        Arc::new(config.receipts()?),
+    );
     let draining = Arc::clone(&services.draining);
     let doors = countersign_http::doors(services);
     // First what may fail: a server that cannot start takes no request.

@@ -8,6 +8,7 @@ pub mod config;
 pub mod http_gateway;
 pub mod limits;
 pub mod messages;
+mod pointer;
 pub mod provider;
 pub mod receipts;
 pub mod smtp;

@@ -46,3 +46,7 @@ pub const DEFAULT_TIMEOUT_SECONDS: u64 = 20;
 pub const MAX_TIMEOUT_SECONDS: u64 = 300;
 /// Most parallel connections to one provider.
 pub const MAX_CONNECTIONS: usize = 256;
+/// Most receipts read from one request.
+pub const RECEIPTS_IN_ONE_REQUEST: usize = 1000;
+/// Length of the secret in the address of a gateway's receipts, in characters.
+pub const RECEIPT_TOKEN_CHARS: std::ops::RangeInclusive<usize> = 32..=128;

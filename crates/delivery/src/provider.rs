@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use countersign_core::delivery::Fault;
 
-use crate::messages::RenderedMessage;
+use crate::messages::{Purpose, RenderedMessage};
 
 /// One message for one provider. Holds the code and the recipient, so neither is printed.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct Outgoing {
     pub to: String,
     /// `sms`, `email`, …
     pub channel: &'static str,
+    /// What the code is for; a gateway with words of its own may have none for it.
+    pub purpose: Purpose,
     /// Who it seems to come from: the sender id of an SMS, the display name of a mail. `None` leaves it to
     /// the provider's configuration.
     pub sender: Option<String>,
@@ -25,8 +27,10 @@ pub struct Outgoing {
     pub message: RenderedMessage,
     /// Id of the delivery; the same for every attempt, so that a peer can tell a repetition.
     pub delivery_id: String,
-    /// How long the code still works. No attempt lasts longer.
+    /// How long this attempt may last; never beyond `lifetime`.
     pub deadline: Duration,
+    /// How long the code still works. Nobody may deliver it later.
+    pub lifetime: Duration,
 }
 
 impl fmt::Debug for Outgoing {
@@ -236,11 +240,13 @@ mod tests {
         let outgoing = Outgoing {
             to: "+48600100217".to_owned(),
             channel: "sms",
+            purpose: Purpose::Authentication,
             sender: None,
             code: "123456".to_owned(),
             message,
             delivery_id: "dlv_1".to_owned(),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_secs(20),
+            lifetime: Duration::from_secs(600),
         };
         let printed = format!("{outgoing:?}");
         assert!(

@@ -20,7 +20,11 @@ pub fn of(
     let lifetime = verification.expires_at.since(verification.created_at);
     messages::render(&MessageInput {
         locale: private.locale.as_deref().unwrap_or(&project.locale),
-        medium: if channel == Channel::Email { Medium::Email } else { Medium::Sms },
+        medium: match channel {
+            Channel::Email => Medium::Email,
+            Channel::Voice => Medium::Voice,
+            _ => Medium::Sms,
+        },
         purpose: verification.purpose,
         brand: private.brand.as_deref().unwrap_or(&project.brand),
         code: code.reveal(),

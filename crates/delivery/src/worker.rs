@@ -298,12 +298,14 @@ impl Worker {
         Ok(Outgoing {
             to: private.to,
             channel: channel.as_str(),
+            purpose: verification.purpose,
             // A mail comes in the project's name; what an SMS may call itself is agreed with the gateway.
             sender: (channel == Channel::Email).then(|| project.brand.clone()),
             code,
             message,
             delivery_id: job.delivery.id.to_string(),
             deadline: left.min(countersign_core::limits::LEASE.saturating_sub(Duration::from_secs(5))),
+            lifetime: left,
         })
     }
 

@@ -9,25 +9,53 @@ use crate::checkout::Checkout;
 use crate::finding::Finding;
 use crate::program;
 
-/// A document of the repository and the name by which the program prints it.
+/// A document of the repository and the arguments for which the program prints it.
 struct Document {
-    path: &'static str,
-    name: &'static str,
+    path: String,
+    arguments: Vec<String>,
 }
 
 pub(super) const OPENAPI: &str = "docs/openapi.json";
 
-const DOCUMENTS: [Document; 3] = [
-    Document { path: "docs/errors.md", name: "errors" },
-    Document { path: "docs/configuration.md", name: "config" },
-    Document { path: OPENAPI, name: "openapi" },
-];
+/// Where the vendors' presets lie; each has a page of its name in [`PROVIDERS`].
+const PRESETS: &str = "crates/delivery/presets";
+const PROVIDERS: &str = "docs/providers";
+
+fn documents(checkout: &Checkout) -> Result<Vec<Document>> {
+    let of = |path: &str, arguments: &[&str]| Document {
+        path: path.to_owned(),
+        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+    };
+    let mut documents = vec![
+        of("docs/errors.md", &["errors"]),
+        of("docs/configuration.md", &["config"]),
+        of(OPENAPI, &["openapi"]),
+    ];
+    for name in stems(checkout, PRESETS, ".toml")? {
+        documents.push(of(&format!("{PROVIDERS}/{name}.md"), &["preset", &name]));
+    }
+    Ok(documents)
+}
+
+/// The names of the files with that ending, without it, in order.
+fn stems(checkout: &Checkout, directory: &str, ending: &str) -> Result<Vec<String>> {
+    let mut stems = Vec::new();
+    let entries =
+        fs::read_dir(checkout.path(directory)).with_context(|| format!("cannot list {directory}"))?;
+    for entry in entries {
+        let name = entry?.file_name();
+        stems.extend(name.to_string_lossy().strip_suffix(ending).map(str::to_owned));
+    }
+    stems.sort();
+    Ok(stems)
+}
 
 pub(super) fn write(checkout: &Checkout) -> Result<()> {
-    for document in &DOCUMENTS {
+    for document in &documents(checkout)? {
         let text = print(checkout, document)?;
-        if difference(document.path, &text, &checkout.read(document.path).unwrap_or_default()).is_some() {
-            fs::write(checkout.path(document.path), text)
+        if difference(&document.path, &text, &checkout.read(&document.path).unwrap_or_default()).is_some() {
+            fs::create_dir_all(checkout.path(PROVIDERS))?;
+            fs::write(checkout.path(&document.path), text)
                 .with_context(|| format!("cannot write {}", document.path))?;
             println!("{} is new", document.path);
         }
@@ -37,16 +65,25 @@ pub(super) fn write(checkout: &Checkout) -> Result<()> {
 
 pub(super) fn check(checkout: &Checkout) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for document in &DOCUMENTS {
-        let stored = checkout.read(document.path).unwrap_or_default();
-        findings.extend(difference(document.path, &print(checkout, document)?, &stored));
+    let documents = documents(checkout)?;
+    for document in &documents {
+        let stored = checkout.read(&document.path).unwrap_or_default();
+        findings.extend(difference(&document.path, &print(checkout, document)?, &stored));
+    }
+    for name in stems(checkout, PROVIDERS, ".md")? {
+        let path = format!("{PROVIDERS}/{name}.md");
+        if documents.iter().all(|document| document.path != path) {
+            findings.push(Finding::at_line(&path, 1, "is the page of no preset"));
+        }
     }
     Ok(findings)
 }
 
 /// Built with the features of the whole workspace, as `cargo test --workspace` builds it.
 fn print(checkout: &Checkout, document: &Document) -> Result<String> {
-    let mut cargo = checkout.cargo(&["run", "--quiet", "--bin", "countersign", "--", "docs", document.name]);
+    let arguments = document.arguments.iter().map(String::as_str);
+    let run = ["run", "--quiet", "--bin", "countersign", "--", "docs"];
+    let mut cargo = checkout.cargo(&run.into_iter().chain(arguments).collect::<Vec<_>>());
     program::capture(&mut cargo).with_context(|| format!("cannot generate {}", document.path))
 }
 

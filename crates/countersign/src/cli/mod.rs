@@ -21,6 +21,7 @@ mod place;
 mod projects;
 mod qr;
 mod ring;
+mod sandbox;
 mod send;
 mod serve;
 mod store;
@@ -95,6 +96,8 @@ enum Command {
     Store(store::Args),
     /// Look for what keeps the server from working, and say how to fix it.
     Doctor(doctor::Args),
+    /// Run gateways that misbehave on purpose, for demonstrations and tests.
+    Sandbox(sandbox::Args),
     /// Print the completion script of a shell.
     Completion(completion::Args),
     /// Print generated documentation.
@@ -143,6 +146,7 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Store(args) => store::run(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
+        Command::Sandbox(args) => sandbox::run(&args, output).await,
         Command::Completion(args) => completion::run(&args, output),
         Command::Docs(args) => docs::run(&args, output),
     }

@@ -14,9 +14,13 @@ mod store;
 mod store_url;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use countersign_delivery::http_gateway::Node;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::SystemClock;
+use crate::entropy::SystemEntropy;
 use crate::files;
 use crate::problem::{Outcome, Problem};
 
@@ -166,7 +170,18 @@ impl Config {
 
     /// The configured providers, by name.
     pub(crate) fn providers(&self) -> Outcome<providers::Providers> {
-        providers::build(&self.providers, &self.base)
+        providers::build(&self.providers, &self.base, &self.node())
+    }
+
+    /// What reads the receipts that gateways post.
+    pub(crate) fn receipts(&self) -> Outcome<countersign_delivery::http_gateway::receipts::Readers> {
+        providers::readers(&self.providers, &self.base, &self.node())
+    }
+
+    /// What providers are told of this node. The clock of the machine: vendors compare it with theirs.
+    fn node(&self) -> Node {
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        Node { clock, entropy, public_url: self.server.public_url.clone() }
     }
 
     fn validate(&self) -> Result<(), Invalid> {

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_delivery::config::ConfigProblem;
-use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider};
+use countersign_delivery::http_gateway::receipts::Readers;
+use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node, preset};
 use countersign_delivery::provider::Provider;
 use countersign_delivery::smtp::{SmtpConfig, SmtpProvider};
 
@@ -19,8 +20,8 @@ pub(crate) type Providers = BTreeMap<String, Arc<dyn Provider>>;
 const TYPES: &str = "write type = \"smtp\" or type = \"http\"";
 
 enum Account {
-    Smtp(SmtpConfig),
-    Http(HttpGatewayConfig),
+    Smtp(Box<SmtpConfig>),
+    Http(Box<HttpGatewayConfig>),
 }
 
 /// Checks all tables without touching the network or reading a secret.
@@ -38,27 +39,45 @@ pub(super) fn validate(tables: &toml::Table) -> Result<(), Invalid> {
 }
 
 /// Makes the providers; reads their secrets.
-pub(super) fn build(tables: &toml::Table, base: &Path) -> Outcome<Providers> {
+pub(super) fn build(tables: &toml::Table, base: &Path, node: &Node) -> Outcome<Providers> {
     let mut providers = Providers::new();
+    each(tables, base, |name, account| {
+        let made: Arc<dyn Provider> = match account {
+            Account::Smtp(config) => Arc::new(SmtpProvider::new(name, config)?),
+            Account::Http(config) => Arc::new(HttpGatewayProvider::new(name, config, node)?),
+        };
+        providers.insert(name.to_owned(), made);
+        Ok(())
+    })?;
+    Ok(providers)
+}
+
+/// Makes what reads the receipts of the HTTP gateways; reads their secrets.
+pub(super) fn readers(tables: &toml::Table, base: &Path, node: &Node) -> Outcome<Readers> {
+    let mut readers = Readers::new(Arc::clone(&node.clock));
+    each(tables, base, |name, account| match account {
+        Account::Smtp(_) => Ok(()),
+        Account::Http(config) => readers.add(name, config),
+    })?;
+    Ok(readers)
+}
+
+fn each(
+    tables: &toml::Table,
+    base: &Path,
+    mut make: impl FnMut(&str, &Account) -> Result<(), ConfigProblem>,
+) -> Outcome {
     for (name, table) in tables {
         let mut table = table.clone();
         resolve_files(&mut table, base);
-        let provider = account(name, &table).and_then(|account| {
-            let made: Result<Arc<dyn Provider>, ConfigProblem> = match account {
-                Account::Smtp(config) => SmtpProvider::new(name, &config).map(|made| Arc::new(made) as _),
-                Account::Http(config) => {
-                    HttpGatewayProvider::new(name, &config).map(|made| Arc::new(made) as _)
-                }
-            };
-            made.map_err(|problem| invalid(name, problem))
-        });
-        let provider = provider.map_err(|invalid| {
+        let made = account(name, &table)
+            .and_then(|account| make(name, &account).map_err(|problem| invalid(name, problem)));
+        made.map_err(|invalid| {
             let what = format!("the provider {name:?} cannot be used");
             Problem::usage(what, format!("{}: {}", invalid.key.join("."), invalid.why), invalid.fix)
         })?;
-        providers.insert(name.clone(), provider);
     }
-    Ok(providers)
+    Ok(())
 }
 
 fn account(name: &str, table: &toml::Value) -> Result<Account, Invalid> {
@@ -68,8 +87,12 @@ fn account(name: &str, table: &toml::Value) -> Result<Account, Invalid> {
     };
     let kind = fields.remove("type");
     let read = match kind.as_ref().and_then(toml::Value::as_str) {
-        Some("smtp") => table.try_into().map(Account::Smtp),
-        Some("http") => table.try_into().map(Account::Http),
+        Some("smtp") => table.try_into().map(Box::new).map(Account::Smtp),
+        Some("http") => {
+            let own = fields.clone();
+            let whole = preset::complete(own).map_err(|problem| invalid(name, problem))?;
+            toml::Value::Table(whole).try_into().map(Box::new).map(Account::Http)
+        }
         Some(other) => {
             let why = format!("there is no provider type {other:?}");
             return Err(Invalid::new(&["providers", name, "type"], why, TYPES));
@@ -97,8 +120,8 @@ fn resolve_files(value: &mut toml::Value, base: &Path) {
             toml::Value::String(path) if key == "ca_file" || (is_source && key == "file") => {
                 *path = base.join(&*path).display().to_string();
             }
-            // What stands in a body is the gateway's business.
-            _ if key == "body" => (),
+            // What stands in a body, or is a value of the account, is the gateway's business.
+            _ if key == "body" || key == "account" => (),
             value => resolve_files(value, base),
         }
     }
@@ -180,14 +203,52 @@ pub(super) const SMTP_SECTION: Section = Section {
     ],
 };
 
+pub(super) const PRESET_SECTION: Section = Section {
+    header: "[providers.sms]",
+    about: "An account with a vendor that has a preset: what docs/providers says it needs, and no more. Every key of an HTTP \
+            gateway may be given besides: tables are laid over the preset's member by member, `errors` and \
+            `receipt.states` before the preset's, anything else replaces it.",
+    optional: true,
+    fields: &[
+        Field { key: "type", value: "\"http\"", optional: true, about: "It is an HTTP gateway." },
+        Field {
+            key: "preset",
+            value: "\"twilio\"",
+            optional: true,
+            about: "The vendor: a name of a page in docs/providers.",
+        },
+        Field {
+            key: "account",
+            value: "{ account_sid = \"AC…\", from = \"ACME\" }",
+            optional: true,
+            about: "The account's own values.",
+        },
+        Field {
+            key: "secrets",
+            value: "{ auth_token = { file = \"/run/secrets/twilio\" } }",
+            optional: true,
+            about: "Its secrets. `receipt_token` besides, 32 random bytes (`openssl rand -hex 32`), opens \
+                    `/receipts/<provider>/<token>`; with `server.public_url` the vendor is told that address.",
+        },
+    ],
+};
+
 pub(super) const HTTP_SECTION: Section = Section {
     header: "[providers.gateway]",
     about: "Any gateway with an HTTP API, described by configuration alone. Strings of `url`, `headers` and `body` are \
             templates over one message: `to`, `text`, `code`, `subject`, `sender`, `channel`, `locale`, `delivery_id`, \
-            `encoding` (`gsm7`, `ucs2`), `segments`, `ttl_seconds` and `secrets.<name>`.",
+            `encoding` (`gsm7`, `ucs2`), `segments`, `ttl_seconds`, `receipt_url`, `account.<name>` and `secrets.<name>`; \
+            of a call also `voice.twiml`, `voice.plivo`, `voice.ssml` and `voice.language`. Filters are those of Jinja, \
+            and `base64`.",
     optional: true,
     fields: &[
         Field { key: "type", value: "\"http\"", optional: true, about: "This is an HTTP gateway." },
+        Field {
+            key: "account",
+            value: "{ region = \"eu-west-1\", access_key_id = \"AKIA…\" }",
+            optional: true,
+            about: "Values of the account, not secret, that templates use as `account.<name>`; also in the host of `url`.",
+        },
         Field {
             key: "url",
             value: "\"https://sms.example.com/v1/messages\"",
@@ -210,13 +271,37 @@ pub(super) const HTTP_SECTION: Section = Section {
             key: "auth",
             value: "{ bearer = { env = \"SMS_TOKEN\" } }",
             optional: true,
-            about: "How we sign in: `{ bearer = … }` or `{ basic = { username = …, password = … } }`.",
+            about: "How we sign in: `{ bearer = … }`, `{ basic = { username = …, password = … } }`, \
+                    `{ google_service_account = { key = …, scope = … } }` with the name of a secret that is Google's \
+                    key file, or `{ jwt = { key = …, claims = { … } } }`, signed by us with a private key (RS256).",
+        },
+        Field {
+            key: "sign",
+            value: "{ aws_sigv4 = { service = \"sns\", region = \"region\", access_key_id = \"access_key_id\", \
+                    secret_access_key = \"secret_access_key\" } }",
+            optional: true,
+            about: "How the request is signed: AWS Signature Version 4. Region and keys are names of account values \
+                    or secrets.",
+        },
+        Field {
+            key: "not_for",
+            value: "[\"transaction\"]",
+            optional: true,
+            about: "Purposes it must not be used for, because it brings words of its own that would not say what the \
+                    code approves; the next provider of the route is tried.",
+        },
+        Field {
+            key: "answer",
+            value: "\"xml\"",
+            optional: true,
+            about: "How the answer is written: `json` (also when absent), or `xml`, in which pointers name elements.",
         },
         Field {
             key: "secrets",
-            value: "{ account = { file = \"/run/secrets/sms-account\" } }",
+            value: "{ secret_access_key = { file = \"/run/secrets/sms-key\" } }",
             optional: true,
-            about: "Secrets that templates use as `secrets.<name>`.",
+            about: "Secrets that templates use as `secrets.<name>`. `receipt_token`, 32 random bytes \
+                    (`openssl rand -hex 32`), opens `/receipts/<provider>/<token>`.",
         },
         Field {
             key: "body",
@@ -242,7 +327,16 @@ pub(super) const HTTP_SECTION: Section = Section {
             key: "errors",
             value: "[{ status = [429], class = \"throttled\" }]",
             optional: true,
-            about: "What its refusals mean; the first that matches decides, also over `success`.",
+            about: "What its refusals mean; the first that matches decides, also over `success`. Pointers may have \
+                    `*` for every element of an array.",
+        },
+        Field {
+            key: "receipt",
+            value: "{ id = \"/id\", state = \"/status\", states = [{ state = \"DELIVRD\", means = \"delivered\" }] }",
+            optional: true,
+            about: "How it tells what became of a message: `each`, `id`, `state`, `code` are pointers into the form, JSON or \
+                    query; `states` say what means `underway`, `delivered` or a class of error; `signature` is one of \
+                    `hmac`, `ed25519`, `jwt`, `twilio`, `vonage`, `plivo`.",
         },
         Field {
             key: "ca_file",

@@ -26,7 +26,7 @@ pub(super) struct Section {
     pub(super) fields: &'static [Field],
 }
 
-const SECTIONS: [&Section; 10] = [
+const SECTIONS: [&Section; 11] = [
     &server::SECTION,
     &server::TLS_SECTION,
     &store::SECTION,
@@ -35,6 +35,7 @@ const SECTIONS: [&Section; 10] = [
     &retention::SECTION,
     &delivery::SECTION,
     &providers::SMTP_SECTION,
+    &providers::PRESET_SECTION,
     &providers::HTTP_SECTION,
     &routes::SECTION,
 ];

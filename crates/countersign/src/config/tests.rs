@@ -27,7 +27,7 @@ fn what_the_sample_shows_as_a_comment_may_be_written() {
     let text = all.join("\n").replace(&sqlite, "postgres://countersign@db.example/countersign");
     let config = parse(&text).unwrap();
     assert!(config.server.tls.is_some() && config.server.public_url.is_some());
-    assert_eq!(config.providers.len(), 2);
+    assert_eq!(config.providers.len(), 3);
     assert_eq!(config.routing().live.len(), 1);
 }
 
@@ -76,6 +76,11 @@ fn wrong_values_of_each_section_are_refused() {
         ("[retention]\nverifications_days = 0", "retention.verifications_days"),
         ("[providers.x]\ntype = \"carrier-pigeon\"", "providers.x.type"),
         ("[providers.x]\nhost = \"a\"", "providers.x.type"),
+        ("[providers.x]\ntype = \"http\"\npreset = \"pigeon\"", "providers.x.preset"),
+        (
+            "[providers.x]\ntype = \"http\"\npreset = \"twilio\"\naccount = { from = \"A\" }",
+            "providers.x.account",
+        ),
         ("[[routes]]\nchannel = \"fax\"\nproviders = [\"x\"]", "routes.0.channel"),
         ("[[routes]]\nchannel = \"sms\"\nproviders = [\"x\"]", "routes.0.providers"),
         ("[[routes]]\nchannel = \"sms\"\nproviders = []", "routes.0.providers"),
@@ -160,4 +165,24 @@ fn the_sample_can_be_had_with_another_store() {
     let config = parse(&sample_with("postgres://u@\"h\"/d")).unwrap_or_else(|problem| panic!("{problem}"));
     assert_eq!(config.store.url.to_string(), "postgres://u@\"h\"/d");
     assert_eq!(sample_with(&Store::default().url.to_string()), sample());
+}
+
+#[test]
+fn an_account_with_a_preset_is_five_lines_and_reads_its_secrets_where_the_file_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("countersign.toml");
+    let text = "[server]\npublic_url = \"https://codes.example\"\n\
+                [providers.sms]\ntype = \"http\"\npreset = \"twilio\"\n\
+                account = { account_sid = \"AC1\", from = \"ACME\" }\n\
+                secrets.auth_token = { file = \"auth\" }\nsecrets.receipt_token = { file = \"door\" }\n";
+    let config = Config::parse(text, &file, &[]).unwrap();
+    let problem = |config: &Config| config.providers().map(drop).unwrap_err();
+    assert!(problem(&config).why.contains("secrets.auth_token"), "{}", problem(&config));
+    std::fs::write(folder.path().join("auth"), "token").unwrap();
+    std::fs::write(folder.path().join("door"), "too-short").unwrap();
+    assert!(problem(&config).why.contains("receipt_token"), "{}", problem(&config));
+    assert!(config.receipts().is_err());
+    std::fs::write(folder.path().join("door"), "0123456789abcdef0123456789abcdef").unwrap();
+    assert_eq!(config.providers().unwrap()["sms"].name(), "sms");
+    assert!(config.receipts().is_ok());
 }

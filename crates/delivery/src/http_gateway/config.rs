@@ -1,9 +1,11 @@
 //! `[providers.<name>] type = "http"`.
 //!
 //! Every value of a request is a template over one message: `to`, `text`, `code`, `subject`, `sender`,
-//! `channel`, `locale`, `delivery_id`, `encoding` (`gsm7`, `ucs2`), `segments`, `ttl_seconds`, and
-//! `secrets.<name>`. A template is one leaf of the body, one header or the address, never the body as a whole;
+//! `channel`, `locale`, `delivery_id`, `encoding` (`gsm7`, `ucs2`), `segments`, `ttl_seconds`, `receipt_url`, of a call
+//! `voice.twiml`, `voice.plivo`, `voice.ssml` and `voice.language`, and `account.<name>` and `secrets.<name>`. A template is one leaf of the body, one header or the address, never the body as a whole;
 //! what a message says can therefore not leave its place, whatever it contains.
+
+mod check;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -12,16 +14,23 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::request::RequestTemplate;
-use crate::config::{ConfigProblem, SecretSource, check_numbers, default_timeout_seconds, is_loopback};
-use crate::limits;
+use crate::config::{SecretSource, default_timeout_seconds};
+use crate::http_gateway::receipts::ReceiptConfig;
 use crate::provider::{ErrorClass, Fault};
 
 /// A gateway that takes messages over HTTP.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpGatewayConfig {
-    /// Address; a template behind the host, its values percent-encoded.
+    /// The preset that was laid under this table, see [`super::preset::complete`].
+    pub preset: Option<String>,
+    /// The account's own values, that templates use as `account.<name>`.
+    #[serde(default)]
+    pub account: BTreeMap<String, Scalar>,
+    /// Purposes it must not be used for: it brings words of its own, which would not say what the code approves.
+    #[serde(default)]
+    pub not_for: Vec<String>,
+    /// Address; a template behind the host, its values percent-encoded. In the host only `account.<name>` may stand.
     pub url: String,
     /// `POST` (default), `PUT`, `PATCH` or `GET`.
     #[serde(default)]
@@ -36,6 +45,11 @@ pub struct HttpGatewayConfig {
     pub secrets: BTreeMap<String, SecretSource>,
     /// `{ json = { … } }` or `{ form = { … } }`; without it the request has no body.
     pub body: Option<Body>,
+    /// How the whole request is signed.
+    pub sign: Option<Sign>,
+    /// How the answer is written.
+    #[serde(default)]
+    pub answer: AnswerFormat,
     /// What counts as taken over.
     #[serde(default)]
     pub success: Success,
@@ -44,6 +58,8 @@ pub struct HttpGatewayConfig {
     /// What its refusals mean; the first that matches decides, also over `success`.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
+    /// How it tells later what became of a message. In force when there is `secrets.receipt_token`.
+    pub receipt: Option<ReceiptConfig>,
     /// PEM file with the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Allows `http://` to another machine.
@@ -86,6 +102,53 @@ pub enum Auth {
     },
     /// `Authorization: Bearer`.
     Bearer(SecretSource),
+    /// `Authorization: Bearer` with a token of Google's for a service account (RFC 7523), renewed before it ends.
+    #[serde(rename = "google_service_account")]
+    Google {
+        /// The name under `secrets` of the account's key, the JSON file that Google hands out.
+        key: String,
+        /// What the token is good for.
+        scope: String,
+    },
+    /// `Authorization: Bearer` with a JWT that is signed for each request (RS256), good for a minute.
+    #[serde(rename = "jwt")]
+    Jwt {
+        /// The name under `secrets` of the private key, PEM of PKCS #8.
+        key: String,
+        /// Claims besides `iat`, `exp` and `jti`, and the names of the account values they say.
+        #[serde(default)]
+        claims: BTreeMap<String, String>,
+    },
+}
+
+/// How the whole request is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sign {
+    /// AWS Signature Version 4. The names are those of account values or secrets.
+    AwsSigv4 {
+        /// The service, `sns`.
+        service: String,
+        /// Name of the region's value.
+        region: String,
+        /// Name of the access key id.
+        access_key_id: String,
+        /// Name of the secret access key.
+        secret_access_key: String,
+        /// Name of the session token; not used when there is no such value.
+        session_token: Option<String>,
+    },
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerFormat {
+    /// JSON.
+    #[default]
+    Json,
+    /// XML, in which pointers name elements.
+    Xml,
 }
 
 /// The body as a tree whose strings are templates. A string that is nothing but one `{{ … }}` keeps the type
@@ -133,6 +196,15 @@ impl StatusRange {
     }
 }
 
+impl std::fmt::Display for StatusRange {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.start() == self.0.end() {
+            true => write!(formatter, "{}", self.0.start()),
+            false => write!(formatter, "{}-{}", self.0.start(), self.0.end()),
+        }
+    }
+}
+
 impl TryFrom<Scalar> for StatusRange {
     type Error = String;
 
@@ -150,7 +222,7 @@ impl TryFrom<Scalar> for StatusRange {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// JSON pointer (RFC 6901), `/messages/0/status`.
+    /// JSON pointer (RFC 6901), `/messages/0/status`; `*` stands for every element of an array.
     pub pointer: String,
     /// The value, or a list of which one must match; `0` and `"0"` are the same.
     pub equals: Option<OneOrMore>,
@@ -167,17 +239,31 @@ pub enum OneOrMore {
 }
 
 impl OneOrMore {
-    pub(super) fn contains(&self, text: &str) -> bool {
-        match self {
-            Self::One(Scalar(one)) => one == text,
-            Self::More(more) => more.iter().any(|Scalar(one)| one == text),
-        }
+    /// All of them.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let all = match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::More(more) => more,
+        };
+        all.iter().map(Scalar::as_str)
+    }
+
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        self.texts().any(|one| one == text)
     }
 }
 
 /// A string, number or boolean, by its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scalar(pub(super) String);
+pub struct Scalar(pub(crate) String);
+
+impl Scalar {
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -189,7 +275,7 @@ impl<'de> Deserialize<'de> for Scalar {
 }
 
 /// The text of a scalar, as it is compared.
-pub(super) fn scalar_text(value: &Value) -> Option<String> {
+pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -226,135 +312,14 @@ pub struct ErrorRule {
     pub fault: Option<Fault>,
     /// Whether to try again.
     pub retry: Option<bool>,
+    /// What it is, for people who read the rule.
+    pub note: Option<String>,
 }
 
 fn fault_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Fault>, D::Error> {
     let Scalar(name) = Scalar::deserialize(deserializer)?;
     let fault = Fault::named(&name);
     fault.map(Some).ok_or_else(|| serde::de::Error::custom("write \"recipient\", \"provider\" or \"us\""))
-}
-
-impl HttpGatewayConfig {
-    /// Everything that is wrong, without touching the network or reading a secret.
-    #[must_use]
-    pub fn validate(&self) -> Vec<ConfigProblem> {
-        let mut problems = check_numbers(self.timeout_seconds, self.max_connections);
-        problems.extend(self.check_address());
-        problems.extend(self.check_headers());
-        problems.extend(self.check_rules());
-        // Compiling finds wrong templates; it also repeats what an unusable address would say.
-        if problems.is_empty()
-            && let Err(problem) = RequestTemplate::compile(self, &BTreeMap::new())
-        {
-            problems.push(problem);
-        }
-        problems
-    }
-
-    fn check_address(&self) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut wrong = |problem: &str, fix: &str| problems.push(ConfigProblem::new("url", problem, fix));
-        let (authority, rest) = split_url(&self.url);
-        match url::Url::parse(authority) {
-            _ if authority.contains("{{") || authority.contains("{%") => {
-                wrong(
-                    "has a template in its scheme or host",
-                    "write them out; only path and query are templates",
-                );
-            }
-            Ok(url) if !["https", "http"].contains(&url.scheme()) || url.host_str().is_none() => {
-                wrong("is no web address", "write it like https://api.example.com/messages");
-            }
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                wrong("holds a user name or password", "use auth = { basic = … }");
-            }
-            Ok(url)
-                if url.scheme() == "http"
-                    && !self.insecure
-                    && !is_loopback(url.host_str().unwrap_or_default()) =>
-            {
-                wrong("is not encrypted", "use https, or set insecure = true");
-            }
-            Ok(_) if rest.contains('#') => wrong("has a fragment, which is never sent", "leave it out"),
-            Ok(_) => {}
-            Err(_) => wrong("is no web address", "write it like https://api.example.com/messages"),
-        }
-        if self.method == Method::Get && self.body.is_some() {
-            problems.push(ConfigProblem::new(
-                "body",
-                "goes not with GET",
-                "use POST, or put the values into url",
-            ));
-        }
-        problems
-    }
-
-    fn check_headers(&self) -> Vec<ConfigProblem> {
-        const OURS: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "te"];
-        let mut problems = Vec::new();
-        for name in self.headers.keys() {
-            let key = format!("headers.{name}");
-            let lower = name.to_ascii_lowercase();
-            if hyper::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
-                problems.push(ConfigProblem::new(
-                    key,
-                    "is no header name",
-                    "use letters, digits and hyphens",
-                ));
-            } else if OURS.contains(&lower.as_str()) {
-                problems.push(ConfigProblem::new(key, "is set by the transport", "leave it out"));
-            } else if lower == "authorization" && self.auth.is_some() {
-                problems.push(ConfigProblem::new(key, "is set by auth too", "keep one of them"));
-            }
-        }
-        problems
-    }
-
-    fn check_rules(&self) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut pointer = |key: String, pointer: &str| {
-            if !pointer.is_empty() && !pointer.starts_with('/') {
-                problems.push(ConfigProblem::new(
-                    key,
-                    "is no JSON pointer",
-                    "start it with /, like /messages/0/id",
-                ));
-            }
-        };
-        for (index, condition) in self.success.json.iter().enumerate() {
-            pointer(format!("success.json[{index}].pointer"), &condition.pointer);
-        }
-        if let Some(MessageIdPlace::Pointer(place)) = &self.message_id {
-            pointer("message_id.pointer".to_owned(), place);
-        }
-        for (index, rule) in self.errors.iter().enumerate() {
-            pointer(format!("errors[{index}].pointer"), rule.pointer.as_deref().unwrap_or_default());
-        }
-        for (index, rule) in self.errors.iter().enumerate() {
-            let key = format!("errors[{index}]");
-            if rule.status.is_empty() && rule.pointer.is_none() {
-                problems.push(ConfigProblem::new(key, "matches everything", "give it a status or a pointer"));
-            } else if rule.equals.is_some() && rule.pointer.is_none() {
-                problems.push(ConfigProblem::new(
-                    key,
-                    "has equals without pointer",
-                    "say where the value stands",
-                ));
-            }
-        }
-        if self.errors.len() > limits::GATEWAY_RULES {
-            let fix = format!("keep at most {}", limits::GATEWAY_RULES);
-            problems.push(ConfigProblem::new("errors", "has too many rules", fix));
-        }
-        if self.success.status.is_empty() {
-            problems.push(ConfigProblem::new(
-                "success.status",
-                "is empty",
-                "write [\"200-299\"] or leave it out",
-            ));
-        }
-        problems
-    }
 }
 
 /// Scheme and host, which are fixed, and the rest, which is a template.

@@ -8,30 +8,53 @@
 mod client;
 mod config;
 mod filled;
+mod login;
+pub mod preset;
+pub mod receipts;
 mod request;
+mod sigv4;
 mod verdict;
+mod xml;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use countersign_core::time::{Clock, EntropySource};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
+pub(crate) use config::scalar_text;
 pub use config::{
-    Auth, Body, Condition, ErrorRule, HttpGatewayConfig, MessageIdPlace, Method, OneOrMore, Scalar,
-    StatusRange, Success,
+    AnswerFormat, Auth, Body, Condition, ErrorRule, HttpGatewayConfig, MessageIdPlace, Method, OneOrMore,
+    Scalar, Sign, StatusRange, Success,
 };
 
 use crate::config::ConfigProblem;
+use crate::messages::Purpose;
 use crate::provider::{Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture};
+
 use client::Client;
 use filled::{Filled, address};
+use login::Login;
 use request::RequestTemplate;
+use sigv4::Signer;
 use verdict::{Answer, Rules};
+
+/// What a gateway is told of the node it works on.
+#[derive(Clone)]
+pub struct Node {
+    /// The time of signatures and tokens.
+    pub clock: Arc<dyn Clock>,
+    /// The names of tokens that may be used once.
+    pub entropy: Arc<dyn EntropySource>,
+    /// The base address under which vendors reach it, without a slash at its end.
+    pub public_url: Option<String>,
+}
 
 /// A configured gateway.
 pub struct HttpGatewayProvider {
@@ -39,9 +62,15 @@ pub struct HttpGatewayProvider {
     client: Client,
     method: hyper::Method,
     origin: String,
+    /// What `verify` says besides: the preset, and whether receipts come.
+    remark: String,
+    gives_receipts: bool,
     request: RequestTemplate,
-    /// The value of `Authorization`.
-    login: Option<HeaderValue>,
+    login: Login,
+    signer: Option<Signer>,
+    clock: Arc<dyn Clock>,
+    answer: AnswerFormat,
+    not_for: Vec<Purpose>,
     rules: Rules,
     timeout: Duration,
     permits: Semaphore,
@@ -52,7 +81,12 @@ impl HttpGatewayProvider {
     ///
     /// # Errors
     /// The first problem of the configuration.
-    pub fn new(name: impl Into<String>, config: &HttpGatewayConfig) -> Result<Self, ConfigProblem> {
+    pub fn new(
+        name: impl Into<String>,
+        config: &HttpGatewayConfig,
+        node: &Node,
+    ) -> Result<Self, ConfigProblem> {
+        let name = name.into();
         if let Some(problem) = config.validate().into_iter().next() {
             return Err(problem);
         }
@@ -60,13 +94,20 @@ impl HttpGatewayProvider {
         for (name, source) in &config.secrets {
             secrets.insert(name.clone(), source.resolve(&format!("secrets.{name}"))?);
         }
+        let receipt_url = receipts::address(&name, config, node.public_url.as_deref())?;
         Ok(Self {
-            name: name.into(),
+            remark: remark(config, receipt_url.is_some()),
+            gives_receipts: receipts::are_taken(config),
+            name,
             client: Client::new(config.ca_file.as_deref(), config.max_connections)?,
             method: method(config.method),
-            origin: config::split_url(&config.url).0.to_owned(),
-            request: RequestTemplate::compile(config, &secrets)?,
-            login: config.auth.as_ref().map(login).transpose()?,
+            origin: request::authority(config)?,
+            request: RequestTemplate::compile(config, &secrets, receipt_url)?,
+            login: Login::of(config, node)?,
+            signer: Signer::of(config)?,
+            clock: Arc::clone(&node.clock),
+            answer: config.answer,
+            not_for: config.not_for.iter().filter_map(|name| Purpose::named(name)).collect(),
             rules: Rules::of(config),
             timeout: Duration::from_secs(config.timeout_seconds),
             permits: Semaphore::new(config.max_connections),
@@ -74,23 +115,45 @@ impl HttpGatewayProvider {
     }
 
     async fn deliver(&self, outgoing: &Outgoing) -> Result<Accepted, ProviderError> {
-        let request = self.write(self.request.fill(outgoing)?);
+        if self.not_for.contains(&outgoing.purpose) {
+            let detail = format!(
+                "not for the purpose {}, as not_for says: nothing was sent",
+                outgoing.purpose.as_str()
+            );
+            return Err(ProviderError::new(ErrorClass::Configuration, detail));
+        }
+        let filled = self.request.fill(outgoing)?;
         let _permit = self.permits.acquire().await;
+        let request = self.write(filled).await?;
         let answer = self.client.send(request).await?;
-        let json = answer.body().as_ref().and_then(|body| serde_json::from_slice(body).ok());
-        self.rules.judge(&Answer { status: answer.status().as_u16(), headers: answer.headers(), json })
+        let body = answer.body().as_deref().unwrap_or_default();
+        let json = match self.answer {
+            AnswerFormat::Json => serde_json::from_slice(body).ok(),
+            AnswerFormat::Xml => std::str::from_utf8(body).ok().and_then(xml::as_json),
+        };
+        let answer = Answer { status: answer.status().as_u16(), headers: answer.headers(), json };
+        match self.rules.judge(&answer) {
+            Err(error) if error.class == ErrorClass::Authentication && self.login.refused().await => {
+                Err(error.with_retry(true))
+            }
+            judged => judged,
+        }
     }
 
-    fn write(&self, Filled { url, headers, body }: Filled) -> Request<Full<Bytes>> {
+    async fn write(
+        &self,
+        Filled { url, headers, body }: Filled,
+    ) -> Result<Request<Full<Bytes>>, ProviderError> {
         let (content_type, body) = body.map(|body| body.encode()).unzip();
-        let mut request = bare(self.method.clone(), url, body.unwrap_or_default(), headers);
-        if let Some(content_type) = content_type {
-            request.headers_mut().entry(CONTENT_TYPE).or_insert(content_type);
+        let body = body.unwrap_or_default();
+        let mut request = typed(bare(self.method.clone(), url, body.clone(), headers), content_type);
+        if let Some(login) = self.login.header().await? {
+            request.headers_mut().insert(AUTHORIZATION, login);
         }
-        if let Some(login) = &self.login {
-            request.headers_mut().insert(AUTHORIZATION, login.clone());
+        if let Some(signer) = &self.signer {
+            signer.sign(&mut request, &body, self.clock.now())?;
         }
-        request
+        Ok(request)
     }
 
     async fn within<T>(
@@ -109,6 +172,10 @@ impl HttpGatewayProvider {
 }
 
 impl Provider for HttpGatewayProvider {
+    fn gives_receipts(&self) -> bool {
+        self.gives_receipts
+    }
+
     fn name(&self) -> &str {
         &self.name
     }
@@ -118,7 +185,8 @@ impl Provider for HttpGatewayProvider {
     }
 
     /// Gateways have no common way to ask "would you take this?", so name, route and certificate are all that
-    /// is tried: a HEAD of the host's root, without credentials. Any answer will do.
+    /// is tried: a HEAD of the host's root, without credentials. Any answer will do. Where a token is fetched to sign
+    /// in, one is.
     fn verify(&self) -> ProviderFuture<'_, String> {
         let verify = async {
             let origin = address(&self.origin).ok_or_else(|| {
@@ -126,7 +194,9 @@ impl Provider for HttpGatewayProvider {
             })?;
             let request = bare(hyper::Method::HEAD, origin, Bytes::new(), HeaderMap::new());
             let status = self.client.send(request).await?.status().as_u16();
-            Ok(format!("{} answers (status {status})", self.origin))
+            // A token costs nothing, so the credentials are tried where there is one.
+            self.login.header().await?;
+            Ok(format!("{} answers (status {status}){}", self.origin, self.remark))
         };
         Box::pin(self.within(Duration::MAX, verify))
     }
@@ -145,20 +215,25 @@ fn bare(method: hyper::Method, url: Uri, body: Bytes, headers: HeaderMap) -> Req
     request
 }
 
-fn login(auth: &Auth) -> Result<HeaderValue, ConfigProblem> {
-    let (key, text) = match auth {
-        Auth::Basic { username, password } => {
-            let key = "auth.basic.password";
-            let pair = Zeroizing::new(format!("{username}:{}", password.resolve(key)?.expose()));
-            (key, format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes())))
+/// With a content type, unless `headers` name one.
+fn typed(mut request: Request<Full<Bytes>>, content_type: Option<HeaderValue>) -> Request<Full<Bytes>> {
+    if let Some(content_type) = content_type {
+        request.headers_mut().entry(CONTENT_TYPE).or_insert(content_type);
+    }
+    request
+}
+
+fn remark(config: &HttpGatewayConfig, receipts: bool) -> String {
+    let preset = config.preset.as_ref().map(|name| format!(", preset {name}"));
+    let receipts = match (&config.receipt, receipts) {
+        (None, _) => "",
+        (Some(_), true) => ", receipts on",
+        (Some(_), false) if config.secrets.contains_key(receipts::TOKEN) => {
+            ", receipts on once the gateway is told their address (server.public_url is not set)"
         }
-        Auth::Bearer(token) => ("auth.bearer", format!("Bearer {}", token.resolve("auth.bearer")?.expose())),
+        (Some(_), false) => ", receipts off (no secrets.receipt_token)",
     };
-    let mut value = HeaderValue::try_from(text).map_err(|_| {
-        ConfigProblem::new(key, "holds control characters", "put the secret there as one line")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
+    format!("{}{receipts}", preset.unwrap_or_default())
 }
 
 const fn method(method: Method) -> hyper::Method {

@@ -1,5 +1,7 @@
 //! One message as one request: the templates of the configuration, compiled once.
 
+mod values;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::Uri;
@@ -13,21 +15,7 @@ use super::filled::{Filled, FilledBody, address};
 use crate::config::{ConfigProblem, Secret};
 use crate::limits;
 use crate::provider::{ErrorClass, Outgoing, ProviderError};
-
-/// What a template may use, besides `secrets.<name>`.
-const NAMES: [&str; 11] = [
-    "to",
-    "text",
-    "code",
-    "subject",
-    "sender",
-    "channel",
-    "locale",
-    "delivery_id",
-    "encoding",
-    "segments",
-    "ttl_seconds",
-];
+use values::{FixedValues, NAMES, account, sample, values};
 
 /// Names of templates that percent-encode their values.
 const URL: &str = "url";
@@ -42,7 +30,7 @@ pub(super) struct RequestTemplate {
     headers: Vec<(HeaderName, String)>,
     body: Option<BodyTemplate>,
     templates: Environment<'static>,
-    secrets: minijinja::Value,
+    fixed: FixedValues,
 }
 
 #[derive(Debug)]
@@ -77,10 +65,14 @@ impl RequestTemplate {
     pub(super) fn compile(
         config: &HttpGatewayConfig,
         secrets: &BTreeMap<String, Secret>,
+        receipt_url: Option<String>,
     ) -> Result<Self, ConfigProblem> {
-        let mut compiler =
-            Compiler { templates: environment(), secrets: config.secrets.keys().cloned().collect() };
-        let url = compiler.address(&config.url)?;
+        let mut compiler = Compiler {
+            templates: environment(),
+            account: config.account.keys().cloned().collect(),
+            secrets: config.secrets.keys().cloned().collect(),
+        };
+        let url = compiler.address(&authority(config)?, split_url(&config.url).1)?;
         let mut headers = Vec::new();
         for (name, source) in &config.headers {
             let key = format!("headers.{name}");
@@ -91,12 +83,9 @@ impl RequestTemplate {
             headers.push((name, key));
         }
         let body = config.body.as_ref().map(|body| compiler.body(body)).transpose()?;
-        let value = |name: &String| secrets.get(name).map_or("sample", Secret::expose);
-        let secrets: BTreeMap<_, _> =
-            config.secrets.keys().map(|name| (name.clone(), value(name).to_owned())).collect();
-        let secrets = minijinja::Value::from(secrets);
-        let template = Self { url, headers, body, templates: compiler.templates, secrets };
-        match template.fill_with(&sample(&template.secrets)) {
+        let fixed = FixedValues::of(config, secrets, receipt_url);
+        let template = Self { url, headers, body, templates: compiler.templates, fixed };
+        match template.fill_with(&sample(&template.fixed)) {
             Ok(_) => Ok(template),
             Err(Unfilled { key, problem }) => Err(ConfigProblem::new(
                 key,
@@ -108,7 +97,7 @@ impl RequestTemplate {
 
     /// The request for that message.
     pub(super) fn fill(&self, outgoing: &Outgoing) -> Result<Filled, ProviderError> {
-        self.fill_with(&values(outgoing, &self.secrets)).map_err(|Unfilled { key, problem }| {
+        self.fill_with(&values(outgoing, &self.fixed)).map_err(|Unfilled { key, problem }| {
             ProviderError::new(ErrorClass::Configuration, format!("`{key}` cannot be filled in: {problem}"))
         })
     }
@@ -209,6 +198,7 @@ impl Unfilled {
 
 struct Compiler {
     templates: Environment<'static>,
+    account: BTreeSet<String>,
     secrets: BTreeSet<String>,
 }
 
@@ -229,7 +219,7 @@ impl Compiler {
             None => Ok(()),
             Some(unknown) => {
                 let fix = format!(
-                    "use one of {}, or secrets.<name> with that name under secrets",
+                    "use one of {}, or account.<name> or secrets.<name> with that name under account or secrets",
                     NAMES.join(", ")
                 );
                 Err(ConfigProblem::new(key, format!("uses `{unknown}`, which does not exist"), fix))
@@ -238,21 +228,21 @@ impl Compiler {
     }
 
     fn is_known(&self, name: &str) -> bool {
-        match name.strip_prefix("secrets.") {
-            Some(secret) => self.secrets.contains(secret),
-            None => NAMES.contains(&name),
+        match name.split_once('.') {
+            Some(("secrets", secret)) => self.secrets.contains(secret),
+            Some(("account", value)) => self.account.contains(value),
+            _ => NAMES.contains(&name),
         }
     }
 
-    fn address(&mut self, url: &str) -> Result<Address, ConfigProblem> {
-        let (host, rest) = split_url(url);
+    fn address(&mut self, host: &str, rest: &str) -> Result<Address, ConfigProblem> {
         if is_template(rest) {
             self.add(URL, URL, rest)?;
             return Ok(Address::Template(host.to_owned()));
         }
         let wrong =
             || ConfigProblem::new(URL, "is no web address", "write it like https://api.example.com/messages");
-        address(url).map(Address::Fixed).ok_or_else(wrong)
+        address(&format!("{host}{rest}")).map(Address::Fixed).ok_or_else(wrong)
     }
 
     fn body(&mut self, body: &Body) -> Result<BodyTemplate, ConfigProblem> {
@@ -327,6 +317,9 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_debug(false);
     environment.set_fuel(Some(limits::TEMPLATE_FUEL));
+    // For credentials in a header, where `auth` cannot say it.
+    environment.add_filter("base64", |text: &str| data_encoding::BASE64.encode(text.as_bytes()));
+    environment.add_filter("urlencode", |text: &str| utf8_percent_encode(text, ENCODED).to_string());
     environment.set_auto_escape_callback(|name| match name {
         URL => AutoEscape::Custom(URL.into()),
         _ => AutoEscape::None,
@@ -345,39 +338,22 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-fn values(outgoing: &Outgoing, secrets: &minijinja::Value) -> minijinja::Value {
-    let Outgoing { to, channel, sender, code, message, delivery_id, deadline } = outgoing;
-    let size = message.sms;
-    minijinja::context! {
-        to => to.as_str(),
-        text => message.text.as_str(),
-        code => code.as_str(),
-        subject => message.subject.as_deref().unwrap_or_default(),
-        sender => sender.as_deref().unwrap_or_default(),
-        channel => *channel,
-        locale => message.locale,
-        delivery_id => delivery_id.as_str(),
-        encoding => size.map_or("", |size| size.encoding.as_str()),
-        segments => size.map_or(0, |size| size.segments),
-        ttl_seconds => deadline.as_secs(),
-        secrets => secrets.clone(),
+/// Scheme and host of the address, with the values of the account in their places.
+pub(super) fn authority(config: &HttpGatewayConfig) -> Result<String, ConfigProblem> {
+    let written = split_url(&config.url).0;
+    if !is_template(written) {
+        return Ok(written.to_owned());
     }
-}
-
-fn sample(secrets: &minijinja::Value) -> minijinja::Value {
-    minijinja::context! {
-        to => "+15005550006",
-        text => "123456 is your code.",
-        code => "123456",
-        subject => "Your code",
-        sender => "ACME",
-        channel => "sms",
-        locale => "en",
-        delivery_id => "dlv_00000000000000000000000000",
-        encoding => "gsm7",
-        segments => 1,
-        ttl_seconds => 600,
-        secrets => secrets.clone(),
+    let filled = environment()
+        .template_from_str(written)
+        .and_then(|template| template.render(minijinja::context! { account => account(config) }));
+    match filled {
+        Ok(filled) if split_url(&filled).1.is_empty() && !filled.contains('@') => Ok(filled),
+        _ => Err(ConfigProblem::new(
+            URL,
+            "has a template in its scheme or host that does not give a host",
+            "only account.<name> can stand there, a name without slashes",
+        )),
     }
 }
 

@@ -3,10 +3,11 @@
 use hyper::header::HeaderMap;
 use serde_json::Value;
 
-use super::config::{Condition, ErrorRule, HttpGatewayConfig, MessageIdPlace, Success, scalar_text};
-use crate::limits;
-use crate::messages::single_line;
+use super::config::{
+    Condition, ErrorRule, HttpGatewayConfig, MessageIdPlace, OneOrMore, Success, scalar_text,
+};
 use crate::provider::{Accepted, ErrorClass, ProviderError};
+use crate::{limits, pointer};
 
 /// The rules of one gateway.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Rules {
     pub(super) fn judge(&self, answer: &Answer<'_>) -> Result<Accepted, ProviderError> {
         let status = answer.status;
         if let Some((index, rule)) = self.errors.iter().enumerate().find(|(_, rule)| matches(rule, answer)) {
-            return Err(refused_by(rule, status, index));
+            return Err(refused_by(rule, answer, index));
         }
         if !self.success.status.iter().any(|range| range.contains(status)) {
             return Err(usual_meaning(status));
@@ -56,38 +57,52 @@ impl Rules {
     }
 
     fn says_success(&self, json: &Value) -> bool {
-        self.success.json.iter().all(|Condition { pointer, equals }| match (json.pointer(pointer), equals) {
-            (None | Some(Value::Null), _) => false,
-            (Some(_), None) => true,
-            (Some(value), Some(equals)) => scalar_text(value).is_some_and(|text| equals.contains(&text)),
-        })
+        let holds =
+            |Condition { pointer, equals }: &Condition| says(json, pointer, equals.as_ref()).is_some();
+        self.success.json.iter().all(holds)
     }
 
     fn message_id(&self, answer: &Answer<'_>) -> Option<String> {
         let id = match self.message_id.as_ref()? {
-            MessageIdPlace::Pointer(pointer) => scalar_text(answer.json.as_ref()?.pointer(pointer)?)?,
+            MessageIdPlace::Pointer(pointer) => scalar_text(pointer::first(answer.json.as_ref()?, pointer)?)?,
             MessageIdPlace::Header(name) => answer.headers.get(name)?.to_str().ok()?.to_owned(),
         };
-        let id = single_line(&id, limits::MESSAGE_ID_CHARS);
-        (!id.is_empty()).then_some(id)
+        printable(&id)
     }
+}
+
+/// A gateway's name for a message as it is kept and looked for: without what would disturb a terminal, not too long.
+pub(super) fn printable(id: &str) -> Option<String> {
+    let id: String = id.trim().chars().filter(|c| !c.is_control()).take(limits::MESSAGE_ID_CHARS).collect();
+    (!id.is_empty()).then_some(id)
 }
 
 fn matches(rule: &ErrorRule, answer: &Answer<'_>) -> bool {
     let status = rule.status.is_empty() || rule.status.iter().any(|range| range.contains(answer.status));
-    let says = match &rule.pointer {
-        None => true,
-        Some(pointer) => match (answer.json.as_ref().and_then(|json| json.pointer(pointer)), &rule.equals) {
-            (None | Some(Value::Null), _) => false,
-            (Some(_), None) => true,
-            (Some(value), Some(equals)) => scalar_text(value).is_some_and(|text| equals.contains(&text)),
-        },
-    };
-    status && says
+    status && (rule.pointer.is_none() || told(rule, answer).is_some())
 }
 
-fn refused_by(rule: &ErrorRule, status: u16, index: usize) -> ProviderError {
-    let error = ProviderError::new(rule.class, format!("status {status}, by errors[{index}]"));
+/// What the answer says where the rule looks.
+fn told(rule: &ErrorRule, answer: &Answer<'_>) -> Option<String> {
+    says(answer.json.as_ref()?, rule.pointer.as_ref()?, rule.equals.as_ref())
+}
+
+/// The text of what stands at a pointer and is one of the expected values, or is anything when none is expected.
+fn says(json: &Value, pointer: &str, equals: Option<&OneOrMore>) -> Option<String> {
+    pointer::all(json, pointer).into_iter().find_map(|value| match equals {
+        None => Some(String::new()),
+        Some(equals) => scalar_text(value).filter(|text| equals.contains(text)),
+    })
+}
+
+fn refused_by(rule: &ErrorRule, answer: &Answer<'_>, index: usize) -> ProviderError {
+    let status = answer.status;
+    // A value of the configuration, so it may be shown.
+    let detail = match told(rule, answer).filter(|told| !told.is_empty()) {
+        Some(told) => format!("status {status}, the gateway says {told:?} (errors[{index}])"),
+        None => format!("status {status} (errors[{index}])"),
+    };
+    let error = ProviderError::new(rule.class, detail);
     let error = error.clone().with_fault(rule.fault.unwrap_or(error.fault));
     let retry = rule.retry.unwrap_or(error.retry);
     error.with_retry(retry)

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::amount::AmountStyle;
 use super::negotiate::TagIndex;
 use super::template::{Part, Slot, source};
+use super::voice::VoiceWords;
 use super::{Purpose, RenderError};
 use crate::limits;
 
@@ -96,6 +97,7 @@ pub(crate) struct LanguageFile {
     minutes: BTreeMap<String, String>,
     pub(crate) sentence: Sentences,
     pub(crate) email: EmailWords,
+    pub(crate) voice: VoiceWords,
 }
 
 fn one_space() -> String {
@@ -163,6 +165,7 @@ pub(crate) struct Language {
     pub(crate) tag: String,
     pub(crate) sms: SmsAlphabet,
     pub(crate) amount: AmountStyle,
+    pub(crate) voice: VoiceWords,
     /// Template names by part and purpose, so that sending formats none.
     slots: HashMap<Slot, String>,
     /// Plural category of each number of minutes that can occur, from 0.
@@ -235,8 +238,8 @@ impl Catalog {
                 .map_err(|problem| format!("{name}: {problem}"))?;
             slots.insert(slot, name);
         }
-        let LanguageFile { sms, amount, minutes, .. } = file;
-        self.languages.push(Language { tag, sms, amount, slots, plurals, minutes });
+        let LanguageFile { sms, amount, minutes, voice, .. } = file;
+        self.languages.push(Language { tag, sms, amount, voice, slots, plurals, minutes });
         Ok(())
     }
 }
@@ -273,6 +276,10 @@ fn check(file: &LanguageFile) -> Result<Vec<PluralCategory>, String> {
     check_text("expiry", &sentence.expiry, &["minutes"])?;
     check_text("never_share", &sentence.never_share, &[])?;
     check_text("unrequested", &file.email.unrequested, &["brand"])?;
+    check_text("voice.confirm_phone", &file.voice.confirm_phone, &["brand"])?;
+    for spoken in file.voice.digits.iter().chain([&file.voice.again, &file.voice.language]) {
+        check_text("voice", spoken, &[])?;
+    }
     for label in [&file.email.amount, &file.email.payee, &file.email.reference] {
         check_text("label", label, &[])?;
     }

@@ -11,6 +11,7 @@ mod clean;
 mod negotiate;
 mod sms;
 mod template;
+mod voice;
 
 use minijinja::{HtmlEscape, Value};
 
@@ -18,6 +19,7 @@ pub use amount::minor_digits;
 pub use clean::single_line;
 pub use countersign_core::verification::Purpose;
 pub use sms::{SmsEncoding, SmsSize, measure};
+pub use voice::Script;
 
 use crate::limits;
 use catalog::{Language, SmsAlphabet, catalog};
@@ -30,6 +32,8 @@ pub enum Medium {
     Sms,
     /// A mail with a text and an HTML part.
     Email,
+    /// A call that reads the code out.
+    Voice,
 }
 
 /// The transaction that the code approves.
@@ -78,11 +82,11 @@ pub struct RenderedMessage {
     pub locale: &'static str,
     /// Subject of a mail, without the code: subjects show on locked screens.
     pub subject: Option<String>,
-    /// The text; of a mail, its plain part.
+    /// The text; of a mail, its plain part; of a call, one utterance per line, see [`Script`].
     pub text: String,
     /// The HTML part of a mail.
     pub html: Option<String>,
-    /// What it costs as a short message; `None` for a mail.
+    /// What it costs as a short message; `None` for anything else.
     pub sms: Option<SmsSize>,
 }
 
@@ -160,6 +164,7 @@ pub fn render(input: &MessageInput<'_>) -> Result<RenderedMessage, RenderError> 
     match input.medium {
         Medium::Sms => short_message(input, language, &words),
         Medium::Email => mail(input, language, &words),
+        Medium::Voice => spoken(input, language, &words),
     }
 }
 
@@ -271,6 +276,16 @@ fn mail(
     let text = catalog.fill(language, Slot { part: Part::MailText, purpose }, plain)?;
     let html = catalog.fill(language, Slot { part: Part::MailHtml, purpose }, words.html(input.code))?;
     Ok(RenderedMessage { locale: &language.tag, subject: Some(subject), text, html: Some(html), sms: None })
+}
+
+fn spoken(
+    input: &MessageInput<'_>,
+    language: &'static Language,
+    words: &Words,
+) -> Result<RenderedMessage, RenderError> {
+    let slot = Slot { part: Part::Voice, purpose: input.purpose };
+    let text = catalog()?.fill(language, slot, words.plain(&language.voice.spell(input.code)))?;
+    Ok(RenderedMessage { locale: &language.tag, subject: None, text, html: None, sms: None })
 }
 
 fn is_code(code: &str) -> bool {

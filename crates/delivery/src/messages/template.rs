@@ -2,6 +2,7 @@
 
 use super::Purpose;
 use super::catalog::LanguageFile;
+use super::voice;
 
 /// One of the texts a message consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,10 +11,11 @@ pub(crate) enum Part {
     Subject,
     MailText,
     MailHtml,
+    Voice,
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 4] = [Self::Sms, Self::Subject, Self::MailText, Self::MailHtml];
+    pub(crate) const ALL: [Self; 5] = [Self::Sms, Self::Subject, Self::MailText, Self::MailHtml, Self::Voice];
 }
 
 /// One template of a language.
@@ -31,6 +33,7 @@ impl Slot {
             Part::Subject => "subject.txt",
             Part::MailText => "mail.txt",
             Part::MailHtml => "mail.html",
+            Part::Voice => "voice.txt",
         };
         format!("{tag}/{}/{kind}", self.purpose.as_str())
     }
@@ -47,6 +50,7 @@ pub(crate) fn source(file: &LanguageFile, slot: Slot) -> String {
         Part::Subject => file.email.subject.of(purpose).to_owned(),
         Part::MailText => mail_text(file, purpose),
         Part::MailHtml => mail_html(file, purpose),
+        Part::Voice => voice::source(file, purpose),
     }
 }
 

@@ -8,8 +8,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider};
-use countersign_delivery::messages::Medium;
+use countersign_core::time::{Clock, EntropySource, Timestamp};
+use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node};
+use countersign_delivery::messages::{Medium, Purpose};
 use countersign_delivery::provider::{ErrorClass, Fault, Provider, ProviderError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,11 +23,11 @@ const TO: &str = "+48600100217";
 
 /// A request as the gateway saw it.
 #[derive(Debug, Clone)]
-struct Seen {
+pub(crate) struct Seen {
     method: String,
     target: String,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Seen {
@@ -41,14 +42,14 @@ impl Seen {
 
 /// A gateway that answers everything alike.
 #[derive(Clone)]
-struct Gateway {
+pub(crate) struct Gateway {
     answer: Arc<dyn Fn() -> Response + Send + Sync>,
     seen: Arc<Mutex<Vec<Seen>>>,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Gateway {
-    async fn start(answer: impl Fn() -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn() -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let gateway = Self { answer: Arc::new(answer), seen: Arc::default(), port };
@@ -57,7 +58,7 @@ impl Gateway {
         gateway
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("unpoisoned").clone()
     }
 }
@@ -83,6 +84,36 @@ fn ok() -> Response {
     axum::Json(json!({ "id": "gw-77" })).into_response()
 }
 
+/// A node whose clock stands still.
+pub(crate) fn node() -> Node {
+    Node {
+        clock: Arc::new(At(NOW)),
+        entropy: Arc::new(Sevens),
+        public_url: Some("https://codes.example".to_owned()),
+    }
+}
+
+/// 2026-11-24T12:00:00Z.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_521_600_000);
+
+/// Randomness without surprise.
+pub(crate) struct Sevens;
+
+impl EntropySource for Sevens {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct At(pub(crate) Timestamp);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
 fn provider(port: u16, more: &str) -> HttpGatewayProvider {
     let base = if more.contains("url =") {
         String::new()
@@ -91,7 +122,7 @@ fn provider(port: u16, more: &str) -> HttpGatewayProvider {
     };
     let more = more.replace("PORT", &port.to_string());
     let config: HttpGatewayConfig = toml::from_str(&format!("{base}{more}")).expect("a configuration");
-    HttpGatewayProvider::new("sms", &config).expect("a provider")
+    HttpGatewayProvider::new("sms", &config, &node()).expect("a provider")
 }
 
 fn assert_failure(
@@ -228,7 +259,7 @@ async fn a_redirect_is_refused_and_the_code_goes_nowhere_else() {
 }
 
 /// Ten million bytes of JSON, sent in pieces, and a count of the pieces taken.
-fn ten_megabytes(pieces: &Arc<Mutex<usize>>) -> Response {
+pub(crate) fn ten_megabytes(pieces: &Arc<Mutex<usize>>) -> Response {
     let pieces = pieces.clone();
     let stream = futures_stream(move |index| {
         *pieces.lock().expect("unpoisoned") += 1;
@@ -408,4 +439,45 @@ async fn a_mail_may_go_through_a_gateway_too() {
     let outgoing = mail("kim@example.com");
     provider(gateway.port, more).send(&outgoing).await.expect("accepted");
     assert_eq!(gateway.seen()[0].json()["subject"], "Your Acme Bank transaction code");
+}
+
+#[tokio::test]
+async fn a_gateway_with_words_of_its_own_is_asked_for_no_other_purpose() {
+    let gateway = Gateway::start(ok).await;
+    let provider = provider(gateway.port, "not_for = ['transaction']");
+    let mut outgoing = sms(TO);
+    assert_eq!(outgoing.purpose, Purpose::Transaction);
+    assert_failure(provider.send(&outgoing).await, ErrorClass::Configuration, Fault::Us, false);
+    assert!(gateway.seen().is_empty());
+    outgoing.purpose = Purpose::Recovery;
+    provider.send(&outgoing).await.expect("accepted");
+}
+
+#[tokio::test]
+async fn an_answer_in_xml_is_read_by_the_same_pointers() {
+    let gateway = Gateway::start(|| "<R><Id>x.1</Id><Code>0</Code></R>".into_response()).await;
+    let more = "answer = 'xml'\nmessage_id = { pointer = '/R/Id' }\nsuccess = { json = [{ pointer = '/R/Code', equals = 0 }] }";
+    let accepted = provider(gateway.port, more).send(&sms(TO)).await.expect("accepted");
+    assert_eq!(accepted.message_id.as_deref(), Some("x.1"));
+}
+
+#[tokio::test]
+async fn verify_names_the_preset_and_says_whether_receipts_come() {
+    let gateway = Gateway::start(ok).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef").expect("written");
+    let receipt = "receipt = { id = '/id', state = '/s', states = [{ state = 'ok', means = 'delivered' }] }";
+    let with = format!(
+        "preset = 'x'\n{receipt}\nsecrets = {{ receipt_token = {{ file = '{}' }} }}",
+        token.display()
+    );
+    for (more, end) in [
+        ("preset = 'x'", "(status 200), preset x"),
+        (receipt, "(status 200), receipts off (no secrets.receipt_token)"),
+        (&with, "(status 200), preset x, receipts on"),
+    ] {
+        let line = provider(gateway.port, more).verify().await.expect("an answer");
+        assert!(line.ends_with(end) && !line.contains("0123456789abcdef"), "{line}");
+    }
 }

@@ -2,7 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod google;
 mod http_gateway;
 mod outgoing;
+mod presets;
+mod receipts;
 mod relay;
+mod service_account;
 mod smtp;

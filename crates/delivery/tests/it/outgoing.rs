@@ -36,10 +36,12 @@ pub(crate) fn outgoing(to: &str, medium: Medium, brand: &str, payee: &str) -> Ou
     Outgoing {
         to: to.to_owned(),
         channel: if medium == Medium::Email { "email" } else { "sms" },
+        purpose: Purpose::Transaction,
         sender: Some(brand.to_owned()),
         code: CODE.to_owned(),
         message: message.expect("a message"),
         delivery_id: "dlv_01m83n1fqkeat9ryjx42vfks43".to_owned(),
         deadline: Duration::from_secs(20),
+        lifetime: Duration::from_secs(300),
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits;
 
 pub(in crate::http_gateway) const GOOD: &str = r#"
 url = "https://api.gateway.example/v1/messages"

@@ -9,6 +9,7 @@ fn outgoing(to: &str, text: &str) -> Outgoing {
     Outgoing {
         to: to.to_owned(),
         channel: "sms",
+        purpose: crate::messages::Purpose::Authentication,
         sender: None,
         code: "482913".to_owned(),
         message: RenderedMessage {
@@ -19,7 +20,8 @@ fn outgoing(to: &str, text: &str) -> Outgoing {
             sms: Some(measure(text)),
         },
         delivery_id: "dlv_1".to_owned(),
-        deadline: Duration::from_millis(299_999),
+        deadline: Duration::from_secs(20),
+        lifetime: Duration::from_millis(299_999),
     }
 }
 
@@ -28,7 +30,7 @@ fn compile(more: &str) -> RequestTemplate {
     let config: HttpGatewayConfig = toml::from_str(&text).expect("a configuration");
     assert_eq!(config.validate(), []);
     let secrets = BTreeMap::from([("key".to_owned(), Secret::new("s3cr&t/=".to_owned()))]);
-    RequestTemplate::compile(&config, &secrets).expect("templates")
+    RequestTemplate::compile(&config, &secrets, None).expect("templates")
 }
 
 fn json_body(template: &RequestTemplate, outgoing: &Outgoing) -> Value {

@@ -3,6 +3,7 @@
 mod catalog;
 mod hostile;
 mod origin_bound;
+mod spoken;
 mod wording;
 
 use super::*;
