@@ -157,7 +157,10 @@ impl Client {
                 return Err(SubmitError::NoRoom);
             }
             return match timeout_at(deadline, session.submit(pdu.clone())).await {
-                Ok(Answer::Given { status: CommandStatus::EsmeRok, message_id }) => Ok(message_id),
+                Ok(Answer::Given { status: CommandStatus::EsmeRok, message_id }) => {
+                    self.pace.taken();
+                    Ok(message_id)
+                }
                 Ok(Answer::Given { status, .. }) => Err(SubmitError::Refused(status)),
                 // The deadline fell within the wait for the answer.
                 Ok(Answer::Late) | Err(_) => Err(SubmitError::NoAnswer),
@@ -250,7 +253,7 @@ impl Client {
 
     /// Takes no more submissions, lets those in flight be answered, unbinds, hangs up.
     pub async fn close(&self) {
-        let _ = self.common.closing.send(true);
+        self.common.closing.send_replace(true);
         // Nothing is started any more either.
         if !self.started.swap(true, Ordering::Relaxed) {
             return;

@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep_until};
 /// What a refusal leaves of the rate that was reached.
 const KEPT: f64 = 0.7;
 /// How the rate grows in a second without a refusal.
-const GROWTH: f64 = 1.15;
+const GROWTH: f64 = 1.25;
 /// The slowest rate, in messages per second.
-const SLOWEST: f64 = 0.5;
+const SLOWEST: f64 = 1.0;
 /// A second without a refusal in which the rate was not needed to its full still lets it grow; after so many of
 /// them a pace without a configured limit is free again.
 const QUIET_SECONDS: u32 = 60;
@@ -38,14 +38,14 @@ struct State {
     slowed: Option<Instant>,
     /// When the rate last grew, and how often since the complaint.
     grown: (Instant, u32),
-    /// The second that is counted, what went in it, and what went in the one before.
-    counted: (Instant, u32, u32),
+    /// The second that is counted, what was taken in it, and what in the one before.
+    taken: (Instant, u32, u32),
 }
 
 impl Pace {
     pub(crate) fn new(limit: Option<f64>, now: Instant) -> Self {
         let state =
-            State { limit, rate: limit, next: now, slowed: None, grown: (now, 0), counted: (now, 0, 0) };
+            State { limit, rate: limit, next: now, slowed: None, grown: (now, 0), taken: (now, 0, 0) };
         Self { state: Mutex::new(state) }
     }
 
@@ -62,6 +62,11 @@ impl Pace {
     /// The SMSC refused a message that went out at `sent` as one too many.
     pub(crate) fn slow_down(&self, sent: Instant) {
         self.lock().slow_down(sent, Instant::now());
+    }
+
+    /// The SMSC took a message.
+    pub(crate) fn taken(&self) {
+        self.lock().taken(Instant::now());
     }
 
     /// The earliest turn of a next message.
@@ -82,16 +87,15 @@ impl State {
             return None;
         }
         self.next = self.rate.map_or(at, |rate| at + Duration::from_secs_f64(1.0 / rate));
-        self.count(at);
         Some(at)
     }
 
-    fn count(&mut self, at: Instant) {
-        let (start, count, _) = self.counted;
+    fn taken(&mut self, at: Instant) {
+        let (start, count, _) = self.taken;
         match at.saturating_duration_since(start).as_secs() {
-            0 => self.counted.1 += 1,
-            1 => self.counted = (start + Duration::from_secs(1), 1, count),
-            _ => self.counted = (at, 1, 0),
+            0 => self.taken.1 += 1,
+            1 => self.taken = (start + Duration::from_secs(1), 1, count),
+            _ => self.taken = (at, 1, 0),
         }
     }
 
@@ -99,9 +103,10 @@ impl State {
         if self.slowed.is_some_and(|slowed| sent <= slowed) {
             return;
         }
-        let reached = f64::from(self.counted.1.max(self.counted.2));
+        let reached = f64::from(self.taken.1.max(self.taken.2));
         let rate = self.rate.map_or(reached, |rate| rate.min(reached.max(SLOWEST)));
-        self.rate = Some((rate * KEPT).max(SLOWEST));
+        let slowest = self.limit.map_or(SLOWEST, |limit| limit.min(SLOWEST));
+        self.rate = Some((rate * KEPT).max(slowest));
         self.next = self.next.max(now).max(now + PAUSE);
         self.slowed = Some(now);
         self.grown = (now, 0);
@@ -163,6 +168,7 @@ mod tests {
         let (mut state, now) = state(Some(100.0));
         for _ in 0..100 {
             state.turn(now, now + FAR);
+            state.taken(now);
         }
         let later = now + Duration::from_secs(1);
         for sent in [now, now + Duration::from_millis(5), now + Duration::from_millis(900)] {
@@ -177,6 +183,7 @@ mod tests {
         let (mut state, now) = state(Some(100.0));
         for _ in 0..100 {
             state.turn(now, now + FAR);
+            state.taken(now);
         }
         state.slow_down(now, now);
         let after = |seconds| now + Duration::from_secs(seconds);
@@ -192,6 +199,7 @@ mod tests {
         let (mut state, now) = state(None);
         for _ in 0..400 {
             assert_eq!(state.turn(now, now + FAR), Some(now));
+            state.taken(now);
         }
         state.slow_down(now, now);
         assert_eq!(state.rate, Some(280.0));
@@ -203,7 +211,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_slowest_is_still_a_pace() {
-        let (mut state, now) = state(Some(1.0));
+        let (mut state, now) = state(Some(9.0));
         for second in 0..20 {
             let at = now + Duration::from_secs(second);
             state.turn(at, at + FAR);

@@ -181,7 +181,7 @@ impl Session {
     /// Lets the waiting submissions be answered, then unbinds.
     pub(crate) fn close(&self) {
         self.0.window.close();
-        let _ = self.0.closing.send(true);
+        self.0.closing.send_replace(true);
     }
 
     fn next_sequence(&self) -> u32 {

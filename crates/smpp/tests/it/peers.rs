@@ -1,0 +1,1 @@
+//! SMSCs of others.
