@@ -12,11 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use countersign_core::receipt::Receipt;
 use countersign_core::recipient::Recipient;
 use countersign_delivery::provider::Provider;
+use countersign_delivery::receipts;
 use countersign_delivery::worker::{self, WorkerOptions};
 use countersign_http::Services;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
@@ -64,7 +67,9 @@ where
     logging::start(&config.log);
     let mut signals = Signals::take()?;
     warm_up();
-    let providers = config.providers()?;
+    let (sink, receipts) = receipts::queue();
+    let providers = config.providers(&sink)?;
+    let gateways: Vec<_> = providers.values().cloned().collect();
     let tls = listen::tls(config).await?;
     let listener = listen::tcp(config.server.listen)?;
     let url = listen::url(config, &listener)?;
@@ -81,6 +86,9 @@ where
     let ticks = ticks::start(&opened, config.retention.keep(), &stopped);
     let Opened { store, jobs, alone, .. } = opened;
     let worker = tokio::spawn(worker::work(options, jobs, stopped));
+
+    gateways.iter().for_each(|gateway| gateway.start());
+    tokio::spawn(note(receipts));
 
     ready(&Reachable { url })?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), store = %config.store.url, "serving");
@@ -103,10 +111,20 @@ where
     if served.is_err() || worked.is_err() {
         tracing::warn!("the deadline passed; messages in flight are sent again by the next start");
     }
+    let leaving: JoinSet<()> =
+        gateways.into_iter().map(|gateway| async move { gateway.close().await }).collect();
+    let _ = timeout_at(end, leaving.join_all()).await;
     engine::close(store.as_ref()).await;
     drop(alone);
     tracing::info!("stopped");
     ended
+}
+
+/// Notes what carriers say became of messages.
+async fn note(mut receipts: mpsc::Receiver<(String, Receipt)>) {
+    while let Some((provider, receipt)) = receipts.recv().await {
+        tracing::info!(%provider, fate = ?receipt.fate, "receipt");
+    }
 }
 
 /// Says that this node goes, and goes on for a while: whoever balances the load sends elsewhere before it closes.

@@ -25,8 +25,10 @@ pub struct Outgoing {
     pub message: RenderedMessage,
     /// Id of the delivery; the same for every attempt, so that a peer can tell a repetition.
     pub delivery_id: String,
-    /// How long the code still works. No attempt lasts longer.
+    /// How long this attempt may last; never beyond `lifetime`.
     pub deadline: Duration,
+    /// How long the code still works. Nobody may deliver it later.
+    pub lifetime: Duration,
 }
 
 impl fmt::Debug for Outgoing {
@@ -203,6 +205,15 @@ pub trait Provider: Send + Sync + 'static {
     /// Tries everything short of sending: name, connection, encryption, credentials. Answers one line for
     /// the operator who runs `doctor`.
     fn verify(&self) -> ProviderFuture<'_, String>;
+
+    /// Begins what it does without being asked, such as staying bound to an SMSC. Called once, by a server that
+    /// serves.
+    fn start(&self) {}
+
+    /// Lets what is in flight be answered and takes leave of its peer. Called once, when nothing is sent any more.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 #[cfg(test)]
@@ -236,6 +247,7 @@ mod tests {
             message,
             delivery_id: "dlv_1".to_owned(),
             deadline: Duration::from_secs(60),
+            lifetime: Duration::from_secs(60),
         };
         let printed = format!("{outgoing:?}");
         assert!(

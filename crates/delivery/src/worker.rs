@@ -277,6 +277,7 @@ impl Worker {
             message,
             delivery_id: job.delivery.id.to_string(),
             deadline: left.min(countersign_core::limits::LEASE.saturating_sub(Duration::from_secs(5))),
+            lifetime: left,
         })
     }
 

@@ -27,6 +27,8 @@ use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use client::{Client, Options, SubmitError};
+pub use rusmpp::CommandStatus;
+pub use rusmpp::pdus::SubmitSm;
 
 /// A boxed future, as the ports below answer with.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

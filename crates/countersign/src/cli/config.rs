@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use countersign_delivery::receipts;
 use serde_json::json;
 
 use super::Output;
@@ -37,7 +38,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Outcome {
     match &args.command {
         Command::Check { config } => {
             let read = Config::read(config)?;
-            read.providers()?;
+            read.providers(&receipts::queue().0)?;
             output.answer(&format!("{} is good", config.display()), &json!({ "ok": true }));
         }
         Command::Show { config } => {

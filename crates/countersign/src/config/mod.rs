@@ -9,11 +9,13 @@ mod reference;
 mod retention;
 mod routes;
 mod server;
+mod smpp;
 mod store;
 mod store_url;
 
 use std::path::{Path, PathBuf};
 
+use countersign_delivery::receipts::ReceiptSink;
 use serde::{Deserialize, Serialize};
 
 use crate::files;
@@ -161,9 +163,9 @@ impl Config {
         routes::table(&self.routes)
     }
 
-    /// The configured providers, by name.
-    pub(crate) fn providers(&self) -> Outcome<providers::Providers> {
-        providers::build(&self.providers, &self.base)
+    /// The configured providers, by name. What they are told of messages they took goes to `sink`.
+    pub(crate) fn providers(&self, sink: &ReceiptSink) -> Outcome<providers::Providers> {
+        providers::build(&self.providers, &self.base, sink)
     }
 
     fn validate(&self) -> Result<(), Invalid> {

@@ -7,20 +7,24 @@ use std::sync::Arc;
 use countersign_delivery::config::ConfigProblem;
 use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider};
 use countersign_delivery::provider::Provider;
+use countersign_delivery::receipts::ReceiptSink;
+use countersign_delivery::smpp::{SmppConfig, SmppProvider};
 use countersign_delivery::smtp::{SmtpConfig, SmtpProvider};
 
 use super::error::Invalid;
 use super::reference::{Field, Section};
+use crate::entropy::SystemEntropy;
 use crate::problem::{Outcome, Problem};
 
 /// The providers of a node, by name.
 pub(crate) type Providers = BTreeMap<String, Arc<dyn Provider>>;
 
-const TYPES: &str = "write type = \"smtp\" or type = \"http\"";
+const TYPES: &str = "write type = \"smtp\", type = \"smpp\" or type = \"http\"";
 
 enum Account {
     Smtp(SmtpConfig),
     Http(HttpGatewayConfig),
+    Smpp(SmppConfig),
 }
 
 /// Checks all tables without touching the network or reading a secret.
@@ -29,6 +33,7 @@ pub(super) fn validate(tables: &toml::Table) -> Result<(), Invalid> {
         let problems = match account(name, table)? {
             Account::Smtp(config) => config.validate(),
             Account::Http(config) => config.validate(),
+            Account::Smpp(config) => config.validate(),
         };
         if let Some(problem) = problems.into_iter().next() {
             return Err(invalid(name, problem));
@@ -37,8 +42,8 @@ pub(super) fn validate(tables: &toml::Table) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Makes the providers; reads their secrets.
-pub(super) fn build(tables: &toml::Table, base: &Path) -> Outcome<Providers> {
+/// Makes the providers; reads their secrets. Receipts go to `sink`.
+pub(super) fn build(tables: &toml::Table, base: &Path, sink: &ReceiptSink) -> Outcome<Providers> {
     let mut providers = Providers::new();
     for (name, table) in tables {
         let mut table = table.clone();
@@ -48,6 +53,10 @@ pub(super) fn build(tables: &toml::Table, base: &Path) -> Outcome<Providers> {
                 Account::Smtp(config) => SmtpProvider::new(name, &config).map(|made| Arc::new(made) as _),
                 Account::Http(config) => {
                     HttpGatewayProvider::new(name, &config).map(|made| Arc::new(made) as _)
+                }
+                Account::Smpp(config) => {
+                    let entropy = Arc::new(SystemEntropy);
+                    SmppProvider::new(name, &config, sink.clone(), entropy).map(|made| Arc::new(made) as _)
                 }
             };
             made.map_err(|problem| invalid(name, problem))
@@ -70,6 +79,7 @@ fn account(name: &str, table: &toml::Value) -> Result<Account, Invalid> {
     let read = match kind.as_ref().and_then(toml::Value::as_str) {
         Some("smtp") => table.try_into().map(Account::Smtp),
         Some("http") => table.try_into().map(Account::Http),
+        Some("smpp") => table.try_into().map(Account::Smpp),
         Some(other) => {
             let why = format!("there is no provider type {other:?}");
             return Err(Invalid::new(&["providers", name, "type"], why, TYPES));

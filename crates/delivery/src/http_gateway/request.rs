@@ -346,7 +346,7 @@ fn environment() -> Environment<'static> {
 }
 
 fn values(outgoing: &Outgoing, secrets: &minijinja::Value) -> minijinja::Value {
-    let Outgoing { to, channel, sender, code, message, delivery_id, deadline } = outgoing;
+    let Outgoing { to, channel, sender, code, message, delivery_id, deadline: _, lifetime } = outgoing;
     let size = message.sms;
     minijinja::context! {
         to => to.as_str(),
@@ -359,7 +359,7 @@ fn values(outgoing: &Outgoing, secrets: &minijinja::Value) -> minijinja::Value {
         delivery_id => delivery_id.as_str(),
         encoding => size.map_or("", |size| size.encoding.as_str()),
         segments => size.map_or(0, |size| size.segments),
-        ttl_seconds => deadline.as_secs(),
+        ttl_seconds => lifetime.as_secs(),
         secrets => secrets.clone(),
     }
 }

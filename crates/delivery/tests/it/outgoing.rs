@@ -41,5 +41,6 @@ pub(crate) fn outgoing(to: &str, medium: Medium, brand: &str, payee: &str) -> Ou
         message: message.expect("a message"),
         delivery_id: "dlv_01m83n1fqkeat9ryjx42vfks43".to_owned(),
         deadline: Duration::from_secs(20),
+        lifetime: Duration::from_secs(300),
     }
 }

@@ -19,7 +19,8 @@ fn outgoing(to: &str, text: &str) -> Outgoing {
             sms: Some(measure(text)),
         },
         delivery_id: "dlv_1".to_owned(),
-        deadline: Duration::from_millis(299_999),
+        deadline: Duration::from_secs(20),
+        lifetime: Duration::from_millis(299_999),
     }
 }
 
