@@ -1,4 +1,5 @@
-//! The Node packages in `target/tools/node`: the browser driver, the OpenAPI linter, Twilio's client library.
+//! The Node packages in `target/tools/node`: the browser driver, the OpenAPI linter, Twilio's client library, an
+//! SMSC.
 
 use std::fs;
 
