@@ -54,6 +54,13 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         Self { stream, buffer: BytesMut::with_capacity(READ_OCTETS) }
     }
 
+    /// Whether a whole PDU lies ready.
+    #[must_use]
+    pub fn has_buffered(&self) -> bool {
+        let length = self.buffer.first_chunk::<4>().map(|prefix| u32::from_be_bytes(*prefix));
+        length.is_some_and(|length| self.buffer.len() >= usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
     /// The next PDU; `None` when the peer hung up between two. Nothing is lost when the future is dropped.
     ///
     /// # Errors
