@@ -15,6 +15,7 @@ mod problem;
 mod profile;
 mod provision;
 mod ring;
+mod sandbox;
 mod wire;
 
 #[global_allocator]

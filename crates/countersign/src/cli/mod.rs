@@ -15,6 +15,7 @@ mod output;
 mod place;
 mod projects;
 mod ring;
+mod sandbox;
 mod send;
 mod serve;
 mod store;
@@ -78,6 +79,8 @@ enum Command {
     Store(store::Args),
     /// Look for what keeps the server from working, and say how to fix it.
     Doctor(doctor::Args),
+    /// Run fake providers that misbehave as told, for demonstrations and tests.
+    Sandbox(sandbox::Args),
     /// Print the completion script of a shell.
     Completion(completion::Args),
     /// Print generated documentation.
@@ -121,6 +124,7 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Store(args) => store::run(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
+        Command::Sandbox(args) => sandbox::run(&args, output).await,
         Command::Completion(args) => completion::run(&args, output),
         Command::Docs(args) => docs::run(&args, output),
     }

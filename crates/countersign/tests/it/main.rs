@@ -24,6 +24,7 @@ mod races;
 mod ring;
 mod rolling;
 mod routes;
+mod sandbox;
 mod sending_limits;
 mod shutdown;
 mod slow_database;
