@@ -134,14 +134,9 @@ impl Client {
         let _one = OneInHand::of(self)?;
         let deadline = Instant::now() + within;
         loop {
-            let sent = Instant::now();
             match self.submit_once(pdu.clone(), deadline).await {
-                Err(SubmitError::Refused(status)) if status::is_too_fast(status) => {
-                    self.pace.slow_down(sent);
-                    if self.pace.next() >= deadline {
-                        return Err(SubmitError::Refused(status));
-                    }
-                }
+                Err(SubmitError::Refused(status))
+                    if status::is_too_fast(status) && self.pace.next() < deadline => {}
                 done => return done,
             }
         }
@@ -156,12 +151,18 @@ impl Client {
             if !self.pace.turn(deadline).await {
                 return Err(SubmitError::NoRoom);
             }
+            let sent = Instant::now();
             return match timeout_at(deadline, session.submit(pdu.clone())).await {
                 Ok(Answer::Given { status: CommandStatus::EsmeRok, message_id }) => {
                     self.pace.taken();
                     Ok(message_id)
                 }
-                Ok(Answer::Given { status, .. }) => Err(SubmitError::Refused(status)),
+                Ok(Answer::Given { status, .. }) => {
+                    if status::is_too_fast(status) {
+                        self.pace.slow_down(sent);
+                    }
+                    Err(SubmitError::Refused(status))
+                }
                 // The deadline fell within the wait for the answer.
                 Ok(Answer::Late) | Err(_) => Err(SubmitError::NoAnswer),
                 Ok(Answer::Lost) => Err(SubmitError::ConnectionLost),
@@ -259,6 +260,13 @@ impl Client {
             return;
         }
         let _ = self.alive.subscribe().wait_for(|alive| *alive == 0).await;
+    }
+}
+
+/// Nobody submits any more: the binds are given up.
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.common.closing.send_replace(true);
     }
 }
 

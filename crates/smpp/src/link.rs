@@ -71,7 +71,7 @@ impl Link {
                     if since.elapsed() >= limits::BIND_STABLE {
                         failures = 0;
                     }
-                    if end == End::Closed {
+                    if *closing.borrow() {
                         break;
                     }
                     tracing::warn!(bind = self.mode.as_str(), why = %reason(&end), "an SMPP bind ended");
@@ -148,7 +148,7 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
 
 fn reason(end: &End) -> String {
     match end {
-        End::Closed => "we closed it".to_owned(),
+        End::Closed => "the SMSC said that we are not bound".to_owned(),
         End::Unbound => "the SMSC unbound".to_owned(),
         End::Broken(why) => why.clone(),
     }

@@ -50,7 +50,7 @@ pub(crate) enum Answer {
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
-    /// We unbound, or were about to.
+    /// We unbound, or were about to: because we are closing, or because the peer says that we are not bound.
     Closed,
     /// The peer unbound.
     Unbound,

@@ -162,7 +162,13 @@ impl<R: AsyncRead + Send + Unpin> Reader<R> {
         None
     }
 
-    fn submitted(&self, sequence: u32, status: CommandStatus, mut body: Bytes) {
+    /// Finds the submission that waits for this answer.
+    fn submitted(&mut self, sequence: u32, status: CommandStatus, mut body: Bytes) {
+        if status == CommandStatus::EsmeRinvbndsts && self.leaving.is_none() {
+            // The peer has forgotten the bind; asking on over this connection would help nobody.
+            self.session.0.window.close();
+            self.leaving = Some(Leaving::Draining(Instant::now() + limits::UNBIND_GRACE));
+        }
         let Some(submission) = self.session.take(sequence) else {
             tracing::debug!(sequence, "an answer came that nobody waits for any more");
             return;

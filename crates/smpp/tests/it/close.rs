@@ -62,6 +62,19 @@ async fn a_client_that_never_started_is_closed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_is_dropped_unbinds() {
+    let mut pair = Pair::new(Behaviour::default());
+    pair.client.until_bound(1).await;
+    let Pair { client, events, .. } = &mut pair;
+    drop(std::mem::replace(client, Pair::new(Behaviour::default()).client));
+    loop {
+        if events.recv().await.expect("an event") == Event::Unbound {
+            break;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_probe_binds_and_unbinds() {
     let mut pair = Pair::new(Behaviour::default());
     assert_eq!(pair.client.probe().await.as_deref(), Ok("SANDBOX"));

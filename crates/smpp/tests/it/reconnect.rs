@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_smpp::bind::BindError;
 use countersign_smpp::smsc::{Behaviour, Event, Rates};
 use countersign_smpp::{Options, SubmitError};
-use rusmpp::pdus::BindTransceiverResp;
+use rusmpp::pdus::{BindTransceiverResp, SubmitSmResp};
 use rusmpp::{Command, CommandId, CommandStatus, Pdu};
 use tokio::time::Instant;
 
@@ -55,6 +55,25 @@ async fn what_waited_for_room_goes_over_the_next_bind() {
         next.take(&submit, "2").await;
     });
     assert_eq!(sent, [Err(SubmitError::ConnectionLost), Ok(Some("2".to_owned()))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_smsc_that_forgot_the_bind_is_bound_to_again() {
+    let (client, mut arrivals, _receipts) = by_hand(options());
+    client.start();
+    let mut peer = arrivals.bound().await;
+    let sends = join_all(["+48600100217", "+48600100218"].map(|number| client.submit(to(number), SOON)));
+    let (sent, ()) = tokio::join!(sends, async {
+        let (first, second) = (peer.hear().await, peer.hear().await);
+        peer.answer(&first, CommandStatus::EsmeRinvbndsts, SubmitSmResp::default()).await;
+        peer.take(&second, "2").await;
+        assert_eq!(peer.hear().await.id, CommandId::Unbind);
+        peer.hang_up().await;
+    });
+    let refused = Err(SubmitError::Refused(CommandStatus::EsmeRinvbndsts));
+    assert_eq!(sent, [refused, Ok(Some("2".to_owned()))]);
+    let _again = arrivals.bound().await;
+    client.until_bound(1).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ async fn throttling_by_rate_slows_down_and_loses_nothing() {
     taken.dedup();
     assert_eq!(taken.len(), 60, "every message once");
     let refused = submitted.len() - 60;
-    // The first window is refused as a whole; after that the rate follows.
+    // Of the first window all but ten are refused; after that the rate follows.
     assert!(refused < 80, "{refused} refusals for 60 messages");
 }
 
