@@ -151,7 +151,7 @@ async fn a_projects_sender_comes_before_the_configured_one() {
 #[tokio::test]
 async fn each_refusal_says_whose_fault_it_is() {
     let smsc = Npm::start(json!({})).await;
-    let (provider, _queue) = provider(smsc.port, "timeout_seconds = 1\nresponse_seconds = 1");
+    let (provider, _queue) = provider(smsc.port, "response_seconds = 2");
     for (number, class, fault, retry) in [
         ("+48600100011", ErrorClass::RecipientRejected, Fault::Recipient, false),
         ("+48600100069", ErrorClass::MessageRejected, Fault::Provider, false),

@@ -18,7 +18,12 @@ struct Jasmin {
 }
 
 async fn jasmin(class: &str) -> Jasmin {
-    jasmin_with(class, Options { response_time: Duration::from_millis(500), ..options() }).await
+    jasmin_with(class, options()).await
+}
+
+/// For answers that never come; long enough for those that do.
+fn hurried() -> Options {
+    Options { response_time: Duration::from_secs(2), ..options() }
 }
 
 async fn jasmin_with(class: &str, options: Options) -> Jasmin {
@@ -80,7 +85,7 @@ async fn refusals_of_a_bind() {
 #[tokio::test]
 async fn silence_leaves_it_open_whether_a_message_was_taken() {
     for class in ["NoResponseOnSubmitSMSC", "GenericNackNoSeqNumOnSubmitSMSC"] {
-        let mut jasmin = jasmin(class).await;
+        let mut jasmin = jasmin_with(class, hurried()).await;
         assert_eq!(jasmin.send().await, Err(SubmitError::NoAnswer), "{class}");
         // The peer is asked whether it is there; it is, and the bind stands.
         jasmin.hears("EnquireLink").await;
@@ -90,7 +95,7 @@ async fn silence_leaves_it_open_whether_a_message_was_taken() {
 
 #[tokio::test]
 async fn an_unbind_instead_of_an_answer() {
-    let mut jasmin = jasmin_with("UnbindOnSubmitSMSC", options()).await;
+    let mut jasmin = jasmin("UnbindOnSubmitSMSC").await;
     assert_eq!(jasmin.send().await, Err(SubmitError::ConnectionLost));
     jasmin.hears("UnbindResp").await;
     // It is bound to again.
@@ -100,7 +105,7 @@ async fn an_unbind_instead_of_an_answer() {
 
 #[tokio::test]
 async fn an_unbind_that_is_never_answered() {
-    let mut jasmin = jasmin("UnbindNoResponseSMSC").await;
+    let mut jasmin = jasmin_with("UnbindNoResponseSMSC", hurried()).await;
     assert_eq!(jasmin.send().await, Ok(None));
     jasmin.client.close().await;
     jasmin.hears("Unbind").await;

@@ -135,7 +135,7 @@ async fn its_refusals_are_told_and_its_password_is_asked() {
 
 #[tokio::test]
 async fn an_answer_that_never_comes_and_a_connection_that_drops() {
-    let options = Options { response_time: Duration::from_millis(300), ..options() };
+    let options = Options { response_time: Duration::from_secs(2), ..options() };
     let mut npm = npm(json!({}), options).await;
     assert_eq!(npm.send("+48600100001").await, Err(SubmitError::NoAnswer));
     assert_eq!(npm.send("+48600100002").await, Err(SubmitError::ConnectionLost));
