@@ -15,7 +15,7 @@ use std::time::Duration;
 use countersign_core::receipt::Receipt;
 use countersign_core::recipient::Recipient;
 use countersign_delivery::provider::Provider;
-use countersign_delivery::receipts;
+use countersign_delivery::receipts::{self, ReceiptTaker};
 use countersign_delivery::worker::{self, WorkerOptions};
 use countersign_http::Services;
 use tokio::sync::{Notify, mpsc, watch};
@@ -68,7 +68,8 @@ where
     let mut signals = Signals::take()?;
     warm_up();
     let (sink, receipts) = receipts::queue();
-    let providers = config.providers(&sink)?;
+    let sink: Arc<dyn ReceiptTaker> = Arc::new(sink);
+    let providers = config.providers(Some(&sink))?;
     let gateways: Vec<_> = providers.values().cloned().collect();
     let tls = listen::tls(config).await?;
     let listener = listen::tcp(config.server.listen)?;

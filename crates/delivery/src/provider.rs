@@ -202,6 +202,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Hands one message over, within the smaller of its own time limit and the message's deadline.
     fn send<'a>(&'a self, message: &'a Outgoing) -> ProviderFuture<'a, Accepted>;
 
+    /// Whether receipts come for what it takes: then its ids of messages are remembered, and a workflow waits for them.
+    fn gives_receipts(&self) -> bool {
+        false
+    }
+
     /// Tries everything short of sending: name, connection, encryption, credentials. Answers one line for
     /// the operator who runs `doctor`.
     fn verify(&self) -> ProviderFuture<'_, String>;

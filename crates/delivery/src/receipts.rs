@@ -1,7 +1,21 @@
 //! From the providers that are told receipts to whoever records them.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use countersign_core::receipt::Receipt;
 use tokio::sync::mpsc;
+
+/// Takes what was read, whichever door it came through.
+pub trait ReceiptTaker: Send + Sync + 'static {
+    /// Carries a receipt out, or keeps it until its message is known. `true` once it is recorded or safely queued, so
+    /// that the provider may be told that it arrived; `false` when it should bring it again.
+    fn take<'a>(
+        &'a self,
+        provider: &'a str,
+        receipt: Receipt,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+}
 
 /// Receipts that may wait to be recorded; more are left with the carrier, which brings them again.
 const WAITING: usize = 4_096;
@@ -22,6 +36,16 @@ impl ReceiptSink {
     /// it again.
     pub async fn take(&self, provider: &str, receipt: Receipt) -> bool {
         self.0.try_send((provider.to_owned(), receipt)).is_ok()
+    }
+}
+
+impl ReceiptTaker for ReceiptSink {
+    fn take<'a>(
+        &'a self,
+        provider: &'a str,
+        receipt: Receipt,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        Box::pin(self.take(provider, receipt))
     }
 }
 

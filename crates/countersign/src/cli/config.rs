@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use countersign_delivery::receipts;
 use serde_json::json;
 
 use super::Output;
@@ -38,7 +37,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Outcome {
     match &args.command {
         Command::Check { config } => {
             let read = Config::read(config)?;
-            read.providers(&receipts::queue().0)?;
+            read.providers(None)?;
             output.answer(&format!("{} is good", config.display()), &json!({ "ok": true }));
         }
         Command::Show { config } => {

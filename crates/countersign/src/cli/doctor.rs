@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use countersign_core::store::Unavailable;
 use countersign_core::time::{Clock as _, Timestamp};
-use countersign_delivery::receipts;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -169,7 +168,7 @@ async fn served(config: &Config) -> Finding {
 }
 
 async fn providers(config: &Config) -> Vec<Finding> {
-    let providers = match config.providers(&receipts::queue().0) {
+    let providers = match config.providers(None) {
         Ok(providers) => providers,
         Err(problem) => return vec![Finding::bad("providers", problem)],
     };

@@ -79,7 +79,7 @@ enum Command {
     Store(store::Args),
     /// Look for what keeps the server from working, and say how to fix it.
     Doctor(doctor::Args),
-    /// Run fake providers that misbehave as told, for demonstrations and tests.
+    /// Run gateways that misbehave on purpose, for demonstrations and tests.
     Sandbox(sandbox::Args),
     /// Print the completion script of a shell.
     Completion(completion::Args),

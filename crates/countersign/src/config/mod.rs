@@ -14,8 +14,9 @@ mod store;
 mod store_url;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use countersign_delivery::receipts::ReceiptSink;
+use countersign_delivery::receipts::ReceiptTaker;
 use serde::{Deserialize, Serialize};
 
 use crate::files;
@@ -163,9 +164,10 @@ impl Config {
         routes::table(&self.routes)
     }
 
-    /// The configured providers, by name. What they are told of messages they took goes to `sink`.
-    pub(crate) fn providers(&self, sink: &ReceiptSink) -> Outcome<providers::Providers> {
-        providers::build(&self.providers, &self.base, sink)
+    /// The configured providers, by name. What they are told of messages they took goes to `taker`, if there is
+    /// one; who only looks has none.
+    pub(crate) fn providers(&self, taker: Option<&Arc<dyn ReceiptTaker>>) -> Outcome<providers::Providers> {
+        providers::build(&self.providers, &self.base, taker)
     }
 
     fn validate(&self) -> Result<(), Invalid> {

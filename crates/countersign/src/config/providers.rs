@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign_delivery::config::ConfigProblem;
 use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider};
 use countersign_delivery::provider::Provider;
-use countersign_delivery::receipts::ReceiptSink;
+use countersign_delivery::receipts::ReceiptTaker;
 use countersign_delivery::smpp::{SmppConfig, SmppProvider};
 use countersign_delivery::smtp::{SmtpConfig, SmtpProvider};
 
@@ -42,8 +42,12 @@ pub(super) fn validate(tables: &toml::Table) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Makes the providers; reads their secrets. Receipts go to `sink`.
-pub(super) fn build(tables: &toml::Table, base: &Path, sink: &ReceiptSink) -> Outcome<Providers> {
+/// Makes the providers; reads their secrets. Receipts go to `taker`.
+pub(super) fn build(
+    tables: &toml::Table,
+    base: &Path,
+    taker: Option<&Arc<dyn ReceiptTaker>>,
+) -> Outcome<Providers> {
     let mut providers = Providers::new();
     for (name, table) in tables {
         let mut table = table.clone();
@@ -56,7 +60,7 @@ pub(super) fn build(tables: &toml::Table, base: &Path, sink: &ReceiptSink) -> Ou
                 }
                 Account::Smpp(config) => {
                     let entropy = Arc::new(SystemEntropy);
-                    SmppProvider::new(name, &config, sink.clone(), entropy).map(|made| Arc::new(made) as _)
+                    SmppProvider::new(name, &config, taker.cloned(), entropy).map(|made| Arc::new(made) as _)
                 }
             };
             made.map_err(|problem| invalid(name, problem))

@@ -1,6 +1,7 @@
 //! `countersign sandbox --smpp`: an SMSC.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,26 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{Faults, Teller, on_a_line};
+use super::Habits;
+use crate::files;
 use crate::problem::{Outcome, Problem};
+
+/// What a fake tells: a line for people, an object for programs.
+pub(crate) type Teller = Arc<dyn Fn(&str, &Value) + Send + Sync>;
+
+/// What only an SMSC has.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Own {
+    /// Whoever binds to the SMSC must have this password, and the system id `sandbox`.
+    #[arg(long, value_name = "FILE", requires = "smpp")]
+    pub(crate) smpp_password_file: Option<PathBuf>,
+    /// Time until the SMSC answers a message, in milliseconds.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0, requires = "smpp")]
+    pub(crate) smpp_answer_after: u64,
+    /// Messages in a second; the SMSC refuses more as too fast.
+    #[arg(long, value_name = "NUMBER", requires = "smpp")]
+    pub(crate) smpp_per_second: Option<u32>,
+}
 
 /// An SMSC that runs.
 pub(crate) struct Running {
@@ -20,13 +39,10 @@ pub(crate) struct Running {
     pub(crate) task: JoinHandle<std::io::Result<()>>,
 }
 
-/// Starts an SMSC. `password` is asked of everyone when given, with the system id `sandbox`.
-pub(crate) async fn start(
-    address: SocketAddr,
-    faults: &Faults,
-    password: Option<String>,
-    tell: Teller,
-) -> Outcome<Running> {
+/// Starts an SMSC.
+pub(crate) async fn start(address: SocketAddr, habits: Habits, own: &Own, tell: Teller) -> Outcome<Running> {
+    let password = own.smpp_password_file.as_deref().map(files::read).transpose()?;
+    let password = password.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
     let unusable = |error: std::io::Error| {
         let fix = "stop what listens there, or choose another address (port 0 takes a free one)";
         Problem::new(format!("{address} cannot be listened on"), error, fix)
@@ -37,7 +53,7 @@ pub(crate) async fn start(
         let (line, json) = told(&event);
         tell(&line, &json);
     };
-    let smsc = Smsc::new(behaviour(faults, password), Arc::new(observer));
+    let smsc = Smsc::new(behaviour(habits, own, password), Arc::new(observer));
     let task = tokio::spawn(async move { smsc.accept(listener).await });
     Ok(Running { address, task })
 }
@@ -68,29 +84,35 @@ Whatever the shares, a message to a number that ends in
     )
 }
 
-fn behaviour(faults: &Faults, password: Option<String>) -> Behaviour {
+fn behaviour(habits: Habits, own: &Own, password: Option<String>) -> Behaviour {
+    let share = |percent: u8| f64::from(percent) / 100.0;
     Behaviour {
-        seed: faults.seed,
+        seed: habits.seed,
         account: password.map(|password| ("sandbox".to_owned(), password)),
-        answer_after: Duration::from_millis(faults.answer_after),
-        receipt_after: Duration::from_millis(faults.receipt_after),
-        late_by: Duration::from_millis(faults.late_by),
-        messages_per_second: faults.per_second,
+        answer_after: Duration::from_millis(own.smpp_answer_after),
+        receipt_after: Duration::from_millis(habits.receipt_after),
+        late_by: Duration::from_millis(habits.late_after),
+        messages_per_second: own.smpp_per_second,
         rates: Rates {
-            throttled: faults.throttled,
-            queue_full: 0.0,
-            refused: faults.refused,
-            unanswered: faults.unanswered,
-            dropped: faults.dropped,
-            garbage: faults.garbage,
-            undelivered: faults.undelivered,
-            no_receipt: faults.no_receipt,
-            late: faults.late,
-            duplicate: faults.duplicate,
-            early: faults.early,
+            throttled: share(habits.throttle),
+            refused: share(habits.refuse),
+            unanswered: share(habits.hang),
+            dropped: share(habits.drop),
+            garbage: share(habits.garbage),
+            undelivered: share(habits.undelivered),
+            no_receipt: share(habits.lost),
+            late: share(habits.late),
+            duplicate: share(habits.duplicate),
+            early: share(habits.early),
+            ..Rates::default()
         },
         ..Behaviour::default()
     }
+}
+
+/// A text of a peer on one line of a terminal.
+fn on_a_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 fn told(event: &Event) -> (String, Value) {
@@ -132,4 +154,14 @@ fn submission(submitted: &Submitted) -> (String, Value) {
     let part = if *total > 1 { format!(" ({number}/{total})") } else { String::new() };
     let (source, destination) = (on_a_line(source), on_a_line(destination));
     (format!("smpp  message   {source} → {destination}{part} [{fate}] {}", on_a_line(text)), json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peers_text_moves_no_cursor() {
+        assert_eq!(on_a_line("482913\n\u{1b}[2Jx\u{9b}"), "482913  [2Jx ");
+    }
 }

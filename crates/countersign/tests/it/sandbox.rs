@@ -88,7 +88,7 @@ fn port_of_nobody() -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_two_carriers_do_not_take_the_third_delivers() {
     let directory = tempfile::tempdir().unwrap();
-    let mut refusing = Sandbox::start(&["--refused", "1"]);
+    let mut refusing = Sandbox::start(&["--refuse", "100"]);
     let mut good = Sandbox::start(&["--receipt-after", "0"]);
     let carriers = [("down", port_of_nobody()), ("refusing", refusing.port), ("good", good.port)];
     let key = configured(directory.path(), &carriers);
@@ -145,8 +145,7 @@ fn doctor_says_of_each_carrier_whether_it_can_be_bound_to() {
 fn a_sandbox_of_nothing_or_of_more_than_everything_is_refused() {
     for (arguments, told) in [
         (&[][..], "there is nothing to run"),
-        (&["--smpp", "127.0.0.1:0", "--late", "0.6", "--early", "0.5"], "the shares add up to 1.10"),
-        (&["--smpp", "127.0.0.1:0", "--late", "1.5"], "a share is 0 to 1"),
+        (&["--smpp", "127.0.0.1:0", "--late", "101"], "101 is not in 0..=100"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         let refused = command.arg("sandbox").args(arguments).output().unwrap();

@@ -28,7 +28,7 @@ pub use config::{
 
 use crate::config::ConfigProblem;
 use crate::provider::{Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture};
-use crate::receipts::ReceiptSink;
+use crate::receipts::ReceiptTaker;
 use connect::Connector;
 use verdict::Verdicts;
 
@@ -46,13 +46,14 @@ pub struct SmppProvider {
 
 impl SmppProvider {
     /// Checks the configuration, reads the password and the authorities. Connects when started, or when needed.
+    /// Without a `taker`, for someone who only looks, receipts are left with the SMSC.
     ///
     /// # Errors
     /// The first problem of the configuration.
     pub fn new(
         name: impl Into<String>,
         config: &SmppConfig,
-        sink: ReceiptSink,
+        taker: Option<Arc<dyn ReceiptTaker>>,
         entropy: Arc<dyn EntropySource>,
     ) -> Result<Self, ConfigProblem> {
         if let Some(problem) = config.validate().into_iter().next() {
@@ -61,7 +62,7 @@ impl SmppProvider {
         let name = name.into();
         let connector = Connector::new(config)?;
         let place = connector.describe();
-        let inbound = Receipts { provider: name.clone(), sink };
+        let inbound = Receipts { provider: name.clone(), taker };
         let random = move || {
             let mut bytes = [0; 2];
             entropy.fill(&mut bytes);
@@ -175,6 +176,10 @@ impl Provider for SmppProvider {
         Box::pin(self.deliver(message))
     }
 
+    fn gives_receipts(&self) -> bool {
+        self.config.receipts
+    }
+
     /// Binds beside the kept ones and unbinds again: an account with a limit of binds may refuse this one.
     fn verify(&self) -> ProviderFuture<'_, String> {
         Box::pin(self.probe())
@@ -192,7 +197,7 @@ impl Provider for SmppProvider {
 /// Hands receipts on in the words of the core.
 struct Receipts {
     provider: String,
-    sink: ReceiptSink,
+    taker: Option<Arc<dyn ReceiptTaker>>,
 }
 
 impl Inbound for Receipts {
@@ -202,7 +207,10 @@ impl Inbound for Receipts {
                 tracing::warn!(provider = %self.provider, "a receipt does not say which message it is about");
                 return true;
             };
-            self.sink.take(&self.provider, receipt).await
+            match &self.taker {
+                Some(taker) => taker.take(&self.provider, receipt).await,
+                None => false,
+            }
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The SMPP provider, mostly against the server of the npm package `smpp`, also over TLS.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use countersign_core::receipt::{About, Fate, Receipt};
 use countersign_core::time::EntropySource;
 use countersign_delivery::messages::Medium;
 use countersign_delivery::provider::{ErrorClass, Outgoing, Provider, ProviderError};
-use countersign_delivery::receipts;
+use countersign_delivery::receipts::ReceiptTaker;
 use countersign_delivery::smpp::{SmppConfig, SmppProvider};
 use countersign_smpp::smsc::{Behaviour, Event, Smsc};
 use serde_json::{Value, json};
@@ -30,15 +31,29 @@ impl EntropySource for Still {
     }
 }
 
-type Queue = mpsc::Receiver<(String, Receipt)>;
+type Queue = mpsc::UnboundedReceiver<(String, Receipt)>;
+
+/// Takes receipts until nobody reads them.
+struct Taker(mpsc::UnboundedSender<(String, Receipt)>);
+
+impl ReceiptTaker for Taker {
+    fn take<'a>(
+        &'a self,
+        provider: &'a str,
+        receipt: Receipt,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        Box::pin(std::future::ready(self.0.send((provider.to_owned(), receipt)).is_ok()))
+    }
+}
 
 fn provider(port: u16, more: &str) -> (SmppProvider, Queue) {
     let security = if more.contains("security") { "" } else { "security = 'none'\n" };
     let text =
         format!("host = '127.0.0.1'\nport = {port}\nsystem_id = 'acme'\nsender = 'ACME'\n{security}{more}");
     let config: SmppConfig = toml::from_str(&text).expect("a configuration");
-    let (sink, queue) = receipts::queue();
-    (SmppProvider::new("carrier", &config, sink, Arc::new(Still)).expect("a provider"), queue)
+    let (sender, queue) = mpsc::unbounded_channel();
+    let taker: Arc<dyn ReceiptTaker> = Arc::new(Taker(sender));
+    (SmppProvider::new("carrier", &config, Some(taker), Arc::new(Still)).expect("a provider"), queue)
 }
 
 /// The npm server; it ends with this value.
@@ -286,7 +301,7 @@ async fn a_password_that_cannot_fit_is_a_problem_of_the_configuration() {
         file.path().display()
     );
     let config: SmppConfig = toml::from_str(&text).expect("a configuration");
-    let problem = SmppProvider::new("carrier", &config, receipts::queue().0, Arc::new(Still)).err();
+    let problem = SmppProvider::new("carrier", &config, None, Arc::new(Still)).err();
     assert_eq!(
         problem.map(|problem| problem.to_string()).as_deref(),
         Some("`password` does not fit the protocol; write at most 8 ASCII characters")

@@ -98,7 +98,8 @@ pub(super) fn special(destination: &str) -> Option<Fate> {
     SPECIAL_NUMBERS.iter().find(|(digits, ..)| destination.ends_with(digits)).map(|(_, fate, _)| *fate)
 }
 
-/// Shares of all messages, each from 0 to 1, that meet something else than delivery.
+/// Shares of all messages, each from 0 to 1, that meet something else than delivery. Each has a draw of its own, so that
+/// turning one up moves no other; of several that meet one message the first in this order happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Rates {
     /// Refused with `ESME_RTHROTTLED`.
@@ -127,7 +128,6 @@ pub struct Rates {
 
 impl Rates {
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> Fate {
-        let mut left = random.f64();
         let shares = [
             (self.throttled, Fate::Throttled),
             (self.queue_full, Fate::QueueFull),
@@ -141,13 +141,8 @@ impl Rates {
             (self.duplicate, Fate::DuplicateReceipt),
             (self.early, Fate::EarlyReceipt),
         ];
-        for (share, fate) in shares {
-            if left < share {
-                return fate;
-            }
-            left -= share;
-        }
-        Fate::Delivered
+        let drawn = shares.map(|(share, fate)| (random.f64() < share).then_some(fate));
+        drawn.into_iter().flatten().next().unwrap_or(Fate::Delivered)
     }
 }
 
@@ -218,6 +213,14 @@ mod tests {
         let late = draw(7).iter().filter(|fate| **fate == Fate::LateReceipt).count();
         assert!((20..=60).contains(&late), "{late}");
         assert!(draw(7).contains(&Fate::Delivered));
+        // Who is throttled does not depend on how many receipts are late.
+        let throttled = |rates: Rates| {
+            let mut random = fastrand::Rng::with_seed(7);
+            (0..200).map(|_| rates.draw(&mut random) == Fate::Throttled).collect::<Vec<_>>()
+        };
+        assert_eq!(throttled(rates), throttled(Rates { late: 0.0, ..rates }));
+        let all = Rates { refused: 1.0, ..Rates::default() };
+        assert_eq!(all.draw(&mut fastrand::Rng::with_seed(1)), Fate::Refused);
     }
 
     #[test]
