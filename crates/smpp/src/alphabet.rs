@@ -210,6 +210,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_packed_is_read_by_an_independent_one() {
+        for length in 0..=153 {
+            let text: String = "482913 is your Acme code: {€}Ω\n".chars().cycle().take(length).collect();
+            for header in [0, 6] {
+                let packed = Alphabet::Gsm7Packed.encode(&text, header);
+                let spare = u32::try_from(fill_bits(header)).unwrap();
+                let reader = gsm7::Gsm7Reader::new_with_bit_offset(&packed[..], spare);
+                let theirs: String = reader.unwrap().map_while(Result::ok).collect();
+                // It reads the filling of seven spare bits as the carriage return it is.
+                assert_eq!(theirs.strip_suffix('\r').unwrap_or(&theirs), text, "{length} behind {header}");
+            }
+        }
+    }
+
+    #[test]
     fn hellohello_packs_as_in_every_textbook() {
         let packed = Alphabet::Gsm7Packed.encode("hellohello", 0);
         assert_eq!(packed, [0xE8, 0x32, 0x9B, 0xFD, 0x46, 0x97, 0xD9, 0xEC, 0x37]);
