@@ -61,7 +61,7 @@ fn configured(directory: &Path, carriers: &[(&str, u16)]) -> String {
         writeln!(
             config,
             "[providers.{name}]\ntype = \"smpp\"\nhost = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\n\
-             system_id = \"sandbox\""
+             system_id = \"sandbox\"\nresponse_seconds = 2"
         )
         .unwrap();
     }
@@ -116,6 +116,26 @@ async fn what_two_carriers_do_not_take_the_third_delivers() {
     crate::faults::send(&server, rustix::process::Signal::TERM);
     good.told("unbound");
     assert_eq!(server.exit_code(), Some(0));
+}
+
+/// Whether the silent carrier took the message nobody knows: the timeline says so, and the person gets the code.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_comes_is_told_as_perhaps_taken_and_the_next_carrier_sends() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut silent = Sandbox::start(&["--hang", "100"]);
+    let mut good = Sandbox::start(&[]);
+    let key = configured(directory.path(), &[("silent", silent.port), ("good", good.port)]);
+    let server = serve(directory.path(), key);
+    let id = server.create("+48600100217").await;
+    let (first, second) = (silent.told("message"), good.told("message"));
+    assert_eq!(first["text"], second["text"], "the same code");
+    let timeline = crate::cluster::until("the timeline to tell", async || {
+        let told = server.get(&format!("/v1/verifications/{id}/timeline")).await.body.to_string();
+        told.contains("timeout").then_some(told)
+    });
+    let timeline = timeline.await;
+    assert!(timeline.contains("it may have taken the message"), "{timeline}");
+    assert!(timeline.contains("silent") && timeline.contains("good"), "{timeline}");
 }
 
 #[test]
