@@ -202,8 +202,15 @@ impl Session {
         submission
     }
 
-    /// Marks a submission as written; `false` when nobody waits for it any more, so that it need not go out.
+    /// Marks a submission as written; `false` when it does not go out: nobody waits for it any more, or one of the two
+    /// sides is leaving and would not answer it.
     fn is_about_to_be_written(&self, sequence: u32) -> bool {
+        if !self.is_open() {
+            if let Some(submission) = self.take(sequence) {
+                let _ = submission.answer.send(Answer::Unsent);
+            }
+            return false;
+        }
         let mut waiting = self.waiting();
         let Some(submission) = waiting.submissions.get_mut(&sequence) else { return false };
         submission.written = true;

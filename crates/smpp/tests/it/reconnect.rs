@@ -41,6 +41,24 @@ async fn an_unbind_within_the_window_waits_for_the_answers_that_come() {
     assert_eq!(sent, [Ok(Some("1".to_owned())), Err(SubmitError::ConnectionLost)]);
 }
 
+/// It has its room and waits for its turn in the rate; who has said goodbye would not answer it.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_to_a_peer_that_unbinds() {
+    let (client, mut arrivals, _receipts) = by_hand(Options { messages_per_second: Some(2.0), ..options() });
+    client.start();
+    let mut peer = arrivals.bound().await;
+    let sends = join_all(["+48600100217", "+48600100218"].map(|number| client.submit(to(number), SOON)));
+    let (sent, ()) = tokio::join!(sends, async {
+        let _unanswered = peer.hear().await;
+        peer.say(Command::new(CommandStatus::EsmeRok, 900, Pdu::Unbind)).await;
+        assert_eq!(peer.hear().await.id, CommandId::UnbindResp);
+        let mut next = arrivals.bound().await;
+        let submit = next.hear().await;
+        next.take(&submit, "2").await;
+    });
+    assert_eq!(sent, [Err(SubmitError::ConnectionLost), Ok(Some("2".to_owned()))]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_waited_for_room_goes_over_the_next_bind() {
     let (client, mut arrivals, _receipts) = by_hand(Options { window: 1, ..options() });
