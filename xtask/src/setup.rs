@@ -27,6 +27,7 @@ pub(crate) fn run(checkout: &Checkout) -> Result<()> {
     fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
     let _one_at_a_time = lock(&tools)?;
     python::install(checkout).context("Python packages")?;
+    python::unpack_jasmin(checkout).context("the sources of Jasmin")?;
     node::install(checkout).context("Node packages")?;
     chromium::install().context("Chromium")?;
     java::install().context("Java")?;

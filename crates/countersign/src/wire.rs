@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use countersign_core::receipt::ReceiptReader;
+use countersign_core::receipt::{ReceiptReader, ReceiptTaker};
 use countersign_core::recipient::Recipient;
 use countersign_delivery::provider::Provider;
 use countersign_delivery::receipts::ReceiptSink;
 use countersign_delivery::worker::{self, WorkerOptions};
 use countersign_http::Services;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
@@ -77,7 +78,9 @@ where
     let mut signals = Signals::take()?;
     warm_up();
     let receipts = receipts(&opened);
-    let providers = config.providers()?;
+    let taker: Arc<dyn ReceiptTaker> = Arc::new(receipts.clone());
+    let providers = config.providers(Some(&taker))?;
+    let gateways: Vec<_> = providers.values().cloned().collect();
     let tls = listen::tls(config).await?;
     let listener = listen::tcp(config.server.listen)?;
     let url = listen::url(config, &listener)?;
@@ -102,6 +105,8 @@ where
     let Opened { store, jobs, alone, .. } = opened;
     let worker = tokio::spawn(worker::work(options, jobs, stopped));
 
+    gateways.iter().for_each(|gateway| gateway.start());
+
     ready(&Reachable { url })?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), store = %config.store.url, "serving");
     let mut ended = api.until(signals.stop()).await;
@@ -123,6 +128,9 @@ where
     if served.is_err() || worked.is_err() {
         tracing::warn!("the deadline passed; messages in flight are sent again by the next start");
     }
+    let leaving: JoinSet<()> =
+        gateways.into_iter().map(|gateway| async move { gateway.close().await }).collect();
+    let _ = timeout_at(end, leaving.join_all()).await;
     engine::close(store.as_ref()).await;
     drop(alone);
     tracing::info!("stopped");

@@ -34,6 +34,15 @@ pub const GATEWAY_RULES: usize = 64;
 /// Deepest JSON body a gateway template may describe.
 pub const GATEWAY_BODY_DEPTH: usize = 16;
 
+/// Most binds of one kind to one SMSC.
+pub const SMPP_BINDS: usize = 16;
+/// Most submissions of one bind that wait for their answer.
+pub const SMPP_WINDOW: usize = 1_000;
+/// Most submissions to one SMSC in hand at once.
+pub const SMPP_IN_HAND: usize = 10_000;
+/// Most messages per second to one SMSC.
+pub const SMPP_PER_SECOND: f64 = 10_000.0;
+
 /// How long a pooled connection may lie idle before it is closed instead of used. Relays usually hang up
 /// after five minutes; many firewalls forget a flow sooner.
 pub const CONNECTION_IDLE: Duration = Duration::from_secs(30);

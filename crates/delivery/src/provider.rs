@@ -212,6 +212,15 @@ pub trait Provider: Send + Sync + 'static {
     /// Tries everything short of sending: name, connection, encryption, credentials. Answers one line for
     /// the operator who runs `doctor`.
     fn verify(&self) -> ProviderFuture<'_, String>;
+
+    /// Begins what it does without being asked, such as staying bound to an SMSC. Called once, by a server that
+    /// serves.
+    fn start(&self) {}
+
+    /// Lets what is in flight be answered and takes leave of its peer. Called once, when nothing is sent any more.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio_rustls::TlsConnector;
 
 use crate::config::ConfigProblem;
 
@@ -25,6 +26,19 @@ pub(crate) fn client(key: &str, ca_file: Option<&Path>) -> Result<ClientConfig, 
         Some(path) => builder.with_root_certificates(authorities(path)?),
     };
     Ok(builder.with_no_client_auth())
+}
+
+/// TLS towards the peer of that name, as [`client`] has it.
+pub(crate) fn towards(
+    key: &str,
+    host: &str,
+    ca_file: Option<&Path>,
+) -> Result<(TlsConnector, ServerName<'static>), ConfigProblem> {
+    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = ServerName::try_from(name).map_err(|_| {
+        ConfigProblem::new("host", "is no name a certificate could have", "write it like host.example.com")
+    })?;
+    Ok((TlsConnector::from(Arc::new(client(key, ca_file)?)), name))
 }
 
 fn authorities(path: &Path) -> Result<RootCertStore, ConfigProblem> {

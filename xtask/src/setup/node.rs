@@ -1,5 +1,5 @@
-//! The Node packages in `target/tools/node`: the browser driver, the OpenAPI linter, Twilio's client library,
-//! an authenticator.
+//! The Node packages in `target/tools/node`: the browser driver, the OpenAPI linter, Twilio's client library, an
+//! authenticator, an SMSC.
 
 use std::fs;
 

@@ -1,6 +1,7 @@
-//! The Python environment in `target/tools/venv`: the mail server of the SMTP tests, Twilio's client library,
-//! an authenticator.
+//! The Python environment in `target/tools/venv`: the mail server of the SMTP tests, Twilio's client library, an
+//! authenticator, SMPP peers; and the sources of Jasmin, whose own tests have SMSCs that misbehave.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -10,6 +11,8 @@ use crate::checkout::Checkout;
 use crate::program;
 
 const REQUIREMENTS: &str = "xtask/tools/requirements.txt";
+const JASMIN: &str = "xtask/tools/jasmin.txt";
+const JASMIN_ARCHIVE: &str = "jasmin-0.11.1.tar.gz";
 const HOW_TO_GET_PYTHON: &str =
     "Python 3.11 or newer with its venv module (Debian: apt-get install python3-venv)";
 
@@ -30,10 +33,32 @@ pub(super) fn install(checkout: &Checkout) -> Result<()> {
     stamp.write()
 }
 
+/// The wheel of Jasmin lacks its tests, so its source archive is fetched and unpacked; nothing of it is installed.
+pub(super) fn unpack_jasmin(checkout: &Checkout) -> Result<()> {
+    let python = checkout.tools().join("venv/bin/python");
+    let directory = checkout.tools().join("jasmin");
+    let stamp = Stamp::new(&directory, checkout.read(JASMIN)?);
+    if stamp.is_current() {
+        return Ok(());
+    }
+    println!("unpacking the sources of {JASMIN}");
+    clear(&directory)?;
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut pip = checkout.command(&python);
+    pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);
+    pip.args(["--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--require-hashes"]);
+    program::run_quietly(pip.args(["--requirement", JASMIN, "--dest"]).arg(&directory))?;
+    let mut tar = checkout.command(&python);
+    tar.args(["-m", "tarfile", "--extract"]).arg(directory.join(JASMIN_ARCHIVE)).arg(&directory);
+    program::run_quietly(&mut tar)?;
+    stamp.write()
+}
+
 /// False too when the Python that the environment points at was removed or upgraded.
 fn works(environment: &Path) -> bool {
     program::capture(
-        program::command(environment.join("bin/python")).args(["-c", "import aiosmtpd, pskc, twilio"]),
+        program::command(environment.join("bin/python"))
+            .args(["-c", "import aiosmtpd, pskc, twilio, twisted, smpp.pdu, smpplib"]),
     )
     .is_ok()
 }

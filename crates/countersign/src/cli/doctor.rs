@@ -168,7 +168,7 @@ async fn served(config: &Config) -> Finding {
 }
 
 async fn providers(config: &Config) -> Vec<Finding> {
-    let providers = match config.providers() {
+    let providers = match config.providers(None) {
         Ok(providers) => providers,
         Err(problem) => return vec![Finding::bad("providers", problem)],
     };

@@ -10,12 +10,14 @@ mod reference;
 mod retention;
 mod routes;
 mod server;
+mod smpp;
 mod store;
 mod store_url;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_core::receipt::ReceiptTaker;
 use countersign_delivery::http_gateway::Node;
 use serde::{Deserialize, Serialize};
 
@@ -168,9 +170,10 @@ impl Config {
         routes::table(&self.routes)
     }
 
-    /// The configured providers, by name.
-    pub(crate) fn providers(&self) -> Outcome<providers::Providers> {
-        providers::build(&self.providers, &self.base, &self.node())
+    /// The configured providers, by name. What they are told of messages they took goes to `taker`, if there is one; who
+    /// only looks has none.
+    pub(crate) fn providers(&self, taker: Option<&Arc<dyn ReceiptTaker>>) -> Outcome<providers::Providers> {
+        providers::build(&self.providers, &self.base, &self.node(), taker)
     }
 
     /// What reads the receipts that gateways post.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign_core::receipt::ReceiptTaker;
 use countersign_delivery::config::ConfigProblem;
 use countersign_delivery::http_gateway::receipts::Readers;
 use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node, preset};
 use countersign_delivery::provider::Provider;
+use countersign_delivery::smpp::{SmppConfig, SmppProvider};
 use countersign_delivery::smtp::{SmtpConfig, SmtpProvider};
 
 use super::error::Invalid;
@@ -17,11 +19,12 @@ use crate::problem::{Outcome, Problem};
 /// The providers of a node, by name.
 pub(crate) type Providers = BTreeMap<String, Arc<dyn Provider>>;
 
-const TYPES: &str = "write type = \"smtp\" or type = \"http\"";
+const TYPES: &str = "write type = \"smtp\", type = \"smpp\" or type = \"http\"";
 
 enum Account {
     Smtp(Box<SmtpConfig>),
     Http(Box<HttpGatewayConfig>),
+    Smpp(Box<SmppConfig>),
 }
 
 /// Checks all tables without touching the network or reading a secret.
@@ -30,6 +33,7 @@ pub(super) fn validate(tables: &toml::Table) -> Result<(), Invalid> {
         let problems = match account(name, table)? {
             Account::Smtp(config) => config.validate(),
             Account::Http(config) => config.validate(),
+            Account::Smpp(config) => config.validate(),
         };
         if let Some(problem) = problems.into_iter().next() {
             return Err(invalid(name, problem));
@@ -38,13 +42,21 @@ pub(super) fn validate(tables: &toml::Table) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Makes the providers; reads their secrets.
-pub(super) fn build(tables: &toml::Table, base: &Path, node: &Node) -> Outcome<Providers> {
+/// Makes the providers; reads their secrets. Receipts that come over a provider's own connection go to `taker`.
+pub(super) fn build(
+    tables: &toml::Table,
+    base: &Path,
+    node: &Node,
+    taker: Option<&Arc<dyn ReceiptTaker>>,
+) -> Outcome<Providers> {
     let mut providers = Providers::new();
     each(tables, base, |name, account| {
         let made: Arc<dyn Provider> = match account {
             Account::Smtp(config) => Arc::new(SmtpProvider::new(name, config)?),
             Account::Http(config) => Arc::new(HttpGatewayProvider::new(name, config, node)?),
+            Account::Smpp(config) => {
+                Arc::new(SmppProvider::new(name, config, taker.cloned(), Arc::clone(&node.entropy))?)
+            }
         };
         providers.insert(name.to_owned(), made);
         Ok(())
@@ -56,7 +68,7 @@ pub(super) fn build(tables: &toml::Table, base: &Path, node: &Node) -> Outcome<P
 pub(super) fn readers(tables: &toml::Table, base: &Path, node: &Node) -> Outcome<Readers> {
     let mut readers = Readers::new(Arc::clone(&node.clock));
     each(tables, base, |name, account| match account {
-        Account::Smtp(_) => Ok(()),
+        Account::Smtp(_) | Account::Smpp(_) => Ok(()),
         Account::Http(config) => readers.add(name, config),
     })?;
     Ok(readers)
@@ -88,6 +100,7 @@ fn account(name: &str, table: &toml::Value) -> Result<Account, Invalid> {
     let kind = fields.remove("type");
     let read = match kind.as_ref().and_then(toml::Value::as_str) {
         Some("smtp") => table.try_into().map(Box::new).map(Account::Smtp),
+        Some("smpp") => table.try_into().map(Box::new).map(Account::Smpp),
         Some("http") => {
             let own = fields.clone();
             let whole = preset::complete(own).map_err(|problem| invalid(name, problem))?;

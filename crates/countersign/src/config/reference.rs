@@ -1,6 +1,6 @@
 //! The documentation of the configuration, from which the sample and the reference page are made.
 
-use super::{delivery, keys, log, providers, retention, routes, server, store};
+use super::{delivery, keys, log, providers, retention, routes, server, smpp, store};
 
 /// One key.
 pub(super) struct Field {
@@ -26,7 +26,7 @@ pub(super) struct Section {
     pub(super) fields: &'static [Field],
 }
 
-const SECTIONS: [&Section; 11] = [
+const SECTIONS: [&Section; 12] = [
     &server::SECTION,
     &server::TLS_SECTION,
     &store::SECTION,
@@ -37,6 +37,7 @@ const SECTIONS: [&Section; 11] = [
     &providers::SMTP_SECTION,
     &providers::PRESET_SECTION,
     &providers::HTTP_SECTION,
+    &smpp::SECTION,
     &routes::SECTION,
 ];
 

@@ -176,13 +176,13 @@ fn an_account_with_a_preset_is_five_lines_and_reads_its_secrets_where_the_file_l
                 account = { account_sid = \"AC1\", from = \"ACME\" }\n\
                 secrets.auth_token = { file = \"auth\" }\nsecrets.receipt_token = { file = \"door\" }\n";
     let config = Config::parse(text, &file, &[]).unwrap();
-    let problem = |config: &Config| config.providers().map(drop).unwrap_err();
+    let problem = |config: &Config| config.providers(None).map(drop).unwrap_err();
     assert!(problem(&config).why.contains("secrets.auth_token"), "{}", problem(&config));
     std::fs::write(folder.path().join("auth"), "token").unwrap();
     std::fs::write(folder.path().join("door"), "too-short").unwrap();
     assert!(problem(&config).why.contains("receipt_token"), "{}", problem(&config));
     assert!(config.receipts().is_err());
     std::fs::write(folder.path().join("door"), "0123456789abcdef0123456789abcdef").unwrap();
-    assert_eq!(config.providers().unwrap()["sms"].name(), "sms");
+    assert_eq!(config.providers(None).unwrap()["sms"].name(), "sms");
     assert!(config.receipts().is_ok());
 }

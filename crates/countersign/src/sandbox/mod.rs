@@ -2,6 +2,7 @@
 //! drawn from a seed, so that the same messages in the same order meet the same fate again.
 
 pub(crate) mod http;
+pub(crate) mod smpp;
 
 /// How often each kind of misbehaviour happens, in percent of the messages, and how long things take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]

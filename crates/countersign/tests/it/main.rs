@@ -31,6 +31,7 @@ mod receipts;
 mod ring;
 mod rolling;
 mod routes;
+mod sandbox;
 mod sending_limits;
 mod shutdown;
 mod slow_database;

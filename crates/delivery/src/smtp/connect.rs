@@ -8,7 +8,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
@@ -43,7 +42,9 @@ impl Connector {
     pub(super) fn new(config: &SmtpConfig, hello_name: String) -> Result<Self, ConfigProblem> {
         let tls = match config.security {
             Security::None => None,
-            Security::StartTls | Security::Tls => Some(tls_client(config)?),
+            Security::StartTls | Security::Tls => {
+                Some(tls::towards("security", &config.host, config.ca_file.as_deref())?)
+            }
         };
         Ok(Self {
             host: config.host.trim_start_matches('[').trim_end_matches(']').to_owned(),
@@ -170,15 +171,6 @@ async fn encrypted(
         ProviderError::new(ErrorClass::Tls, format!("TLS with the relay failed: {problem}"))
     })?;
     Ok(Transport::Tls(Box::new(stream)))
-}
-
-fn tls_client(config: &SmtpConfig) -> Result<(TlsConnector, ServerName<'static>), ConfigProblem> {
-    let name = config.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let name = ServerName::try_from(name).map_err(|_| {
-        ConfigProblem::new("host", "is no name a certificate could have", "write it like smtp.example.com")
-    })?;
-    let client = tls::client("security", config.ca_file.as_deref())?;
-    Ok((TlsConnector::from(Arc::new(client)), name))
 }
 
 /// What lettre speaks over.

@@ -1,4 +1,5 @@
-//! The providers against real peers: a Python mail relay, and HTTP gateways that misbehave.
+//! The providers against real peers: a Python mail relay, an SMSC on Node, and HTTP gateways that
+//! misbehave.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
@@ -9,4 +10,5 @@ mod presets;
 mod receipts;
 mod relay;
 mod service_account;
+mod smpp;
 mod smtp;

@@ -51,7 +51,7 @@ impl Relay {
     /// `mode`: `starttls`, `login` (the same, without AUTH PLAIN), `tls` or `clear`.
     pub(crate) async fn start(mode: &str) -> Self {
         let certificates = Certificates::new();
-        let mut process = Command::new(python())
+        let mut process = Command::new(tool("venv/bin/python"))
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/smtp_peer.py"))
             .arg(mode)
             .args([certificates.path("leaf.pem"), certificates.path("key.pem")])
@@ -75,11 +75,11 @@ impl Relay {
     }
 }
 
-/// The interpreter that has aiosmtpd.
-fn python() -> PathBuf {
+/// What `cargo xtask setup` put there.
+pub(crate) fn tool(path: &str) -> PathBuf {
     let workspace_tools = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
     let tools = std::env::var_os("COUNTERSIGN_TOOLS").map_or_else(workspace_tools, PathBuf::from);
-    let python = tools.join("venv/bin/python");
-    assert!(python.exists(), "{} is missing: run `cargo xtask setup`", python.display());
-    python
+    let tool = tools.join(path);
+    assert!(tool.exists(), "{} is missing: run `cargo xtask setup`", tool.display());
+    tool
 }
