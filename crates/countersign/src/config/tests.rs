@@ -27,7 +27,7 @@ fn what_the_sample_shows_as_a_comment_may_be_written() {
     let text = all.join("\n").replace(&sqlite, "postgres://countersign@db.example/countersign");
     let config = parse(&text).unwrap();
     assert!(config.server.tls.is_some() && config.server.public_url.is_some());
-    assert_eq!(config.providers.len(), 3);
+    assert_eq!(config.providers.len(), 4);
     assert_eq!(config.routing().live.len(), 1);
 }
 
