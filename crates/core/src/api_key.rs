@@ -31,6 +31,8 @@ named!(
         8 VerificationsOverride = "verifications:override",
         /// Change services, limits and lists of a dialect.
         9 SettingsManage = "settings:manage",
+        /// See routes, providers and how they stand.
+        16 RoutesRead = "routes:read",
     }
 );
 
@@ -173,16 +175,23 @@ impl ApiKey {
 #[must_use]
 pub fn default_scopes(kind: KeyKind, mode: Mode) -> Vec<Scope> {
     use Scope::{
-        CodesReveal, KeysManage, ProjectsManage, TestControl, VerificationsCheck, VerificationsRead,
-        VerificationsWrite,
+        CodesReveal, KeysManage, ProjectsManage, RoutesRead, TestControl, VerificationsCheck,
+        VerificationsRead, VerificationsWrite,
     };
     match (kind, mode) {
-        (KeyKind::Secret, Mode::Live) => vec![VerificationsWrite, VerificationsCheck, VerificationsRead],
+        (KeyKind::Secret, Mode::Live) => vec![VerificationsWrite, VerificationsCheck, VerificationsRead, RoutesRead],
         (KeyKind::Secret, Mode::Test) => {
-            vec![VerificationsWrite, VerificationsCheck, VerificationsRead, CodesReveal, TestControl]
+            vec![
+                VerificationsWrite,
+                VerificationsCheck,
+                VerificationsRead,
+                CodesReveal,
+                TestControl,
+                RoutesRead,
+            ]
         }
         (KeyKind::Restricted, _) => Vec::new(),
-        (KeyKind::Operator, _) => vec![ProjectsManage, KeysManage],
+        (KeyKind::Operator, _) => vec![ProjectsManage, KeysManage, RoutesRead],
     }
 }
 

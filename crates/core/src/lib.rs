@@ -13,6 +13,7 @@ pub mod decide;
 pub mod delivery;
 #[cfg(test)]
 mod formats_tests;
+pub mod health;
 pub mod ids;
 pub mod journal;
 pub mod keys;

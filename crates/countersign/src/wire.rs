@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use countersign_core::health::Board;
 use countersign_core::recipient::Recipient;
 use countersign_delivery::provider::Provider;
 use countersign_delivery::worker::{self, WorkerOptions};
@@ -40,7 +41,7 @@ pub(crate) fn services(
         keys: Arc::clone(&opened.keys),
         clock: Arc::clone(&opened.clock),
         entropy: Arc::new(SystemEntropy),
-        routes: Arc::new(config.routing()),
+        board: Arc::new(config.board()),
         messages: Arc::new(crate::messages::Texts),
         arrivals,
         issuer: public_url,
@@ -71,13 +72,13 @@ where
 
     let arrivals = Arc::new(Notify::new());
     let services = services(config, &opened, url.clone(), Arc::clone(&arrivals));
-    let draining = Arc::clone(&services.draining);
+    let (draining, board) = (Arc::clone(&services.draining), Arc::clone(&services.board));
     let doors = countersign_http::doors(services);
     // First what may fail: a server that cannot start takes no request.
     let control = listen::Control::start(config.control_socket(), doors.control)?;
     let mut api = listen::Api::start(listener, tls, doors.public);
     let (stop, stopped) = watch::channel(false);
-    let options = worker_options(&opened, providers, arrivals);
+    let options = worker_options(&opened, providers, board, arrivals);
     let ticks = ticks::start(&opened, config.retention.keep(), &stopped);
     let Opened { store, jobs, alone, .. } = opened;
     let worker = tokio::spawn(worker::work(options, jobs, stopped));
@@ -133,6 +134,7 @@ fn warm_up() {
 fn worker_options(
     opened: &Opened,
     providers: BTreeMap<String, Arc<dyn Provider>>,
+    board: Arc<Board>,
     arrivals: Arc<Notify>,
 ) -> WorkerOptions {
     WorkerOptions {
@@ -141,6 +143,7 @@ fn worker_options(
         clock: Arc::clone(&opened.clock),
         entropy: Arc::new(SystemEntropy),
         providers,
+        board,
         arrivals,
     }
 }

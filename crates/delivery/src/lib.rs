@@ -4,6 +4,7 @@
 //! implements; [`smtp`] and [`http_gateway`] are the two that ship; [`worker`] hands messages over. Nothing here
 //! decides whether a message may be sent: that was decided, and reserved, in the core.
 
+mod carriers;
 pub mod config;
 pub mod http_gateway;
 pub mod limits;

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::command::{Command, Job, Request, Sent};
-use countersign_core::delivery::{Attempt, AttemptError, DeliveryState, Fault};
+use countersign_core::delivery::{Attempt, DeliveryState, Fault};
+use countersign_core::health::Board;
 use countersign_core::ids::ProjectId;
 use countersign_core::journal::Actor;
 use countersign_core::keys::Keys;
 use countersign_core::policy::{Policy, Profile};
-use countersign_core::routing::{Routes, TEST_OUTBOX};
+use countersign_core::recipient::Recipient;
+use countersign_core::routing::{Routes, TEST_OUTBOX, Wanted};
 use countersign_core::scenario::providers as scenario;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
@@ -22,12 +24,15 @@ use countersign_core::time::{Clock, Entropy, EntropySource, Timestamp};
 use countersign_core::verification::{Channel, Private, Status, Verification};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use crate::carriers::{Carriers, Send, refused, turns};
 use crate::messages::RenderedMessage;
-use crate::provider::{Outgoing, Provider, ProviderError};
+use crate::provider::{Outgoing, Provider};
 use crate::text;
 
-/// Jobs that are worked on at once; a hanging provider holds only its own share.
-const IN_FLIGHT: usize = 512;
+/// Jobs there may be at once, waiting for their providers or worked on.
+const JOBS: usize = 8_192;
+/// Jobs that are rendered or recorded at once. A job that waits for its provider is none of them.
+const DESKS: usize = 512;
 /// Jobs that may wait in memory after their commit; more are left to the next claim.
 const HANDED_OVER: usize = 8_192;
 /// How often orphans and retries are looked for.
@@ -51,6 +56,8 @@ pub struct WorkerOptions {
     pub entropy: Arc<dyn EntropySource>,
     /// The configured providers by name.
     pub providers: BTreeMap<String, Arc<dyn Provider>>,
+    /// How the providers stand, and the routes that name them.
+    pub board: Arc<Board>,
     /// Told whenever a message reached the test outbox.
     pub arrivals: Arc<Notify>,
 }
@@ -76,14 +83,21 @@ pub fn queue() -> (Inbox, mpsc::Receiver<Job>) {
 }
 
 /// Works until `stop` turns true, then finishes what is in flight.
-pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut stop: watch::Receiver<bool>) {
+pub async fn work(
+    mut options: WorkerOptions,
+    mut jobs: mpsc::Receiver<Job>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (providers, board) = (std::mem::take(&mut options.providers), Arc::clone(&options.board));
     let worker = Arc::new(Worker {
+        carriers: Carriers::new(providers, board, Arc::clone(&options.clock), JOBS),
+        desks: Semaphore::new(DESKS),
         options,
         projects: Mutex::new(HashMap::new()),
         policy: Arc::new(Policy::of(Profile::Standard)),
         routes: Arc::new(Routes::default()),
     });
-    let slots = Arc::new(Semaphore::new(IN_FLIGHT));
+    let slots = Arc::new(Semaphore::new(JOBS));
     let mut tick = tokio::time::interval(CLAIM_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -104,11 +118,13 @@ pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut sto
         }
     }
     // All slots back means that nothing is in flight any more.
-    let _ = slots.acquire_many(u32::try_from(IN_FLIGHT).unwrap_or(u32::MAX)).await;
+    let _ = slots.acquire_many(u32::try_from(JOBS).unwrap_or(u32::MAX)).await;
 }
 
 struct Worker {
     options: WorkerOptions,
+    carriers: Carriers,
+    desks: Semaphore,
     projects: Mutex<HashMap<ProjectId, (Timestamp, Arc<Project>)>>,
     /// What a command must carry; recording an outcome depends on neither.
     policy: Arc<Policy>,
@@ -175,22 +191,30 @@ impl Worker {
         if over {
             return Some(Round::ended(Vec::new(), DeliveryState::Expired));
         }
-        let outgoing = match self.render(job, now).await {
-            Ok(outgoing) => outgoing,
+        let desk = self.desks.acquire().await;
+        let rendered = self.render(job, now).await;
+        drop(desk);
+        let (outgoing, to) = match rendered {
+            Ok(rendered) => rendered,
             Err(reason) => {
                 tracing::error!(delivery = %job.delivery.id, reason, "a message could not be made");
-                let attempt = failure(now, "none", Fault::Us, false, "configuration", reason);
+                let attempt = refused(now, "none", Fault::Us, false, "configuration", reason);
                 return Some(Round::ended(vec![attempt], DeliveryState::Failed));
             }
         };
         let mut attempts = Vec::new();
-        for provider in &job.delivery.providers {
+        for provider in turns(&job.delivery.providers, &job.delivery.attempts) {
             let attempt = match job.delivery.tenant.mode {
                 Mode::Test => match self.play(provider, job) {
                     Ok(round) => return Some(with_earlier(attempts, round)),
                     Err(attempt) => attempt,
                 },
-                Mode::Live => self.attempt(provider, &outgoing).await,
+                Mode::Live => match self.attempt(provider, job, &outgoing, &to).await {
+                    Some(attempt) => attempt,
+                    // The lease ends; whoever claims the job next goes on with the providers that are left.
+                    None if attempts.is_empty() => return None,
+                    None => break,
+                },
             };
             let taken = attempt.error.is_none();
             attempts.push(attempt);
@@ -214,21 +238,25 @@ impl Worker {
         Round::ended(attempts, DeliveryState::Failed)
     }
 
-    async fn attempt(&self, name: &str, outgoing: &Outgoing) -> Attempt {
-        let Some(provider) = self.options.providers.get(name) else {
-            let reason = "the route names a provider that is not configured on this node";
-            return failure(self.options.clock.now(), name, Fault::Us, true, "configuration", reason);
+    async fn attempt(
+        &self,
+        name: &str,
+        job: &Job,
+        outgoing: &Outgoing,
+        to: &Recipient,
+    ) -> Option<Attempt> {
+        let Job { delivery, verification, .. } = job;
+        let wanted = Wanted { tenant: delivery.tenant, purpose: verification.purpose, to };
+        let now = self.options.clock.now();
+        let routes = self.options.board.routes(now);
+        let send = Send {
+            outgoing,
+            sender: routes.sender(&wanted, delivery.channel, name).map(str::to_owned),
+            country: to.country(),
+            lease: delivery.due.unwrap_or_else(|| now.plus(countersign_core::limits::LEASE)),
+            expires_at: delivery.expires_at,
         };
-        let sent = provider.send(outgoing).await;
-        let at = self.options.clock.now();
-        match sent {
-            Ok(accepted) => {
-                Attempt { at, provider: name.to_owned(), error: None, message_id: accepted.message_id }
-            }
-            Err(ProviderError { retry, fault, class, detail }) => {
-                failure(at, name, fault, retry, class.as_str(), &detail)
-            }
-        }
+        self.carriers.attempt(name, &send).await
     }
 
     /// The providers of test mode: the outbox, and those of the scenario numbers.
@@ -253,14 +281,14 @@ impl Worker {
                 ..Round::ended(vec![taken(name)], DeliveryState::Sent)
             }),
             scenario::FAILS => {
-                Err(failure(now, name, Fault::Provider, true, "unavailable", "the scenario says so"))
+                Err(refused(now, name, Fault::Provider, true, "unavailable", "the scenario says so"))
             }
             scenario::LATE => Ok(Round::ended(vec![taken(TEST_OUTBOX)], DeliveryState::Sent)),
             _ => Ok(Round::ended(vec![taken(name)], DeliveryState::Sent)),
         }
     }
 
-    async fn render(&self, job: &Job, now: Timestamp) -> Result<Outgoing, &'static str> {
+    async fn render(&self, job: &Job, now: Timestamp) -> Result<(Outgoing, Recipient), &'static str> {
         let verification = &job.verification;
         let private = verification.open_private(&self.options.keys, &job.data_key);
         let private = private.ok_or("the recipient does not open")?;
@@ -268,7 +296,8 @@ impl Worker {
         let (code, message) = self.message(&project, verification, &private, job)?;
         let channel = job.delivery.channel;
         let left = job.delivery.expires_at.since(now);
-        Ok(Outgoing {
+        let to = Recipient::parse(&private.to).map_err(|_| "the recipient is none any more")?;
+        let outgoing = Outgoing {
             to: private.to,
             channel: channel.as_str(),
             // A mail comes in the project's name; what an SMS may call itself is agreed with the gateway.
@@ -276,8 +305,9 @@ impl Worker {
             code,
             message,
             delivery_id: job.delivery.id.to_string(),
-            deadline: left.min(countersign_core::limits::LEASE.saturating_sub(Duration::from_secs(5))),
-        })
+            deadline: left,
+        };
+        Ok((outgoing, to))
     }
 
     fn message(
@@ -328,6 +358,7 @@ impl Worker {
             once: None,
             command: Command::Sent(sent),
         };
+        let _desk = self.desks.acquire().await;
         if let Err(error) = self.options.store.submit(request).await {
             tracing::error!(delivery = %job.delivery.id, %error, "an outcome was not recorded; its lease will end");
         }
@@ -337,11 +368,6 @@ impl Worker {
 fn with_earlier(mut earlier: Vec<Attempt>, round: Round) -> Round {
     earlier.extend(round.attempts);
     Round { attempts: earlier, ..round }
-}
-
-fn failure(at: Timestamp, provider: &str, fault: Fault, retry: bool, class: &str, detail: &str) -> Attempt {
-    let error = AttemptError { fault, retry, class: class.to_owned(), detail: detail.to_owned() };
-    Attempt { at, provider: provider.to_owned(), error: Some(error), message_id: None }
 }
 
 /// 1, 2, 4 … 30 seconds, each shortened by up to half at random so that retries do not come in waves.

@@ -32,6 +32,11 @@ macro_rules! ids_as_text {
         }
     )+ };
 }
+impl Serialize for Text<countersign_core::recipient::Country> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 ids_as_text!(RequestId, VerificationId, ProjectId, KeyId, DeliveryId, ProofId);
 
 /// RFC 3339, UTC, with milliseconds.

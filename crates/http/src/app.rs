@@ -9,6 +9,7 @@ use countersign_core::ids::RequestId;
 use countersign_core::journal::Actor;
 use countersign_core::keys::Digest;
 use countersign_core::recipient::Country;
+use countersign_core::routing::Routes;
 use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
@@ -61,6 +62,11 @@ impl App {
             live_admission,
             test_admission,
         }))
+    }
+
+    /// The routing table with how its providers stand now.
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        self.services.board.routes(self.services.clock.now())
     }
 
     /// Ten unpredictable bytes: the tail of an id.

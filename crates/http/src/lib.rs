@@ -27,6 +27,7 @@ mod problem;
 mod projects;
 mod proof;
 mod quota;
+mod routing;
 mod store_clock;
 mod test_mode;
 mod value;
@@ -38,9 +39,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
+use countersign_core::health::Board;
 use countersign_core::keys::{Code, Keys};
 use countersign_core::quota::Quota;
-use countersign_core::routing::Routes;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::time::{Clock, EntropySource};
@@ -62,8 +63,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids, nonces and new keys.
     pub entropy: Arc<dyn EntropySource>,
-    /// The routing table.
-    pub routes: Arc<Routes>,
+    /// The routing table and how its providers stand.
+    pub board: Arc<Board>,
     /// Writes the messages the test outbox shows.
     pub messages: Arc<dyn Messages>,
     /// `iss` of proofs: the base URL of this server. Test proofs have `/test` behind it.
@@ -122,6 +123,7 @@ fn table() -> Vec<Endpoint> {
         (clock::DOC, post(clock::handle)),
     ];
     calls.extend(administration());
+    calls.extend(routing_calls());
     calls.extend([
         (jwks::LIVE, get(jwks::live)),
         (jwks::TEST, get(jwks::test)),
@@ -144,6 +146,16 @@ fn administration() -> [Endpoint; 5] {
     ]
 }
 
+/// What there is to see of routes and providers, by a key or over the owner-only socket.
+fn routing_calls() -> [Endpoint; 3] {
+    use routing::{list, providers, resolve};
+    [
+        (list::DOC, get(list::list)),
+        (resolve::DOC, post(resolve::resolve)),
+        (providers::DOC, get(providers::list)),
+    ]
+}
+
 /// The two doors of a process. They share what the edge remembers: a key revoked through one is closed at once at the
 /// other.
 pub struct Doors {
@@ -157,6 +169,7 @@ pub struct Doors {
 pub fn doors(services: Services) -> Doors {
     let app = App::new(services);
     let mut control = administration().to_vec();
+    control.extend(routing_calls());
     control.extend([
         (health::HEALTH, get(health::health)),
         (health::READY, get(health::ready)),

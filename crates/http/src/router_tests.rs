@@ -166,7 +166,7 @@ fn services() -> Services {
         keys: Arc::new(Keys::derive(&[root], [0; 16]).unwrap()),
         clock: Arc::new(Fixed),
         entropy: Arc::new(Fixed),
-        routes: Arc::new(Routes::default()),
+        board: Arc::default(),
         messages: Arc::new(Fixed),
         issuer: "http://localhost".into(),
         public_url: None,

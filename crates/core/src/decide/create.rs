@@ -9,6 +9,7 @@ use crate::keys::{normalise, seal};
 use crate::ledger::{Held, Recent, RecipientRow, Send, data_key_place};
 use crate::limits;
 use crate::refusal::Refusal;
+use crate::routing::Wanted;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
 use crate::verification::{
@@ -55,6 +56,11 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     finish(turn, effects, verification, row, delivery, create.dry_run)
 }
 
+/// What its message needs a route for.
+const fn wanted<'a>(turn: &Turn<'_>, create: &'a Create) -> Wanted<'a> {
+    Wanted { tenant: turn.request.tenant, purpose: create.purpose, to: &create.to }
+}
+
 /// The channel of the first send, or why none serves.
 fn channel(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>) -> Result<Channel, Refusal> {
     let mode = turn.request.tenant.mode;
@@ -65,7 +71,7 @@ fn channel(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>) -> Resu
         (Some(Scenario::NoRoute), _) => return Err(Refusal::NoRoute),
         _ => {}
     }
-    let available = turn.request.routes.channels(mode, create.to.kind(), create.to.country());
+    let available = turn.request.routes.channels(&wanted(turn, create));
     let channel = match create.channel {
         Some(channel) if !channel.reaches(create.to.kind()) => return Err(Refusal::CannotReceive),
         Some(Channel::Sms) | None if scenario == Some(Scenario::NoSms) => return Err(Refusal::CannotReceive),
@@ -132,7 +138,7 @@ fn new_verification(
         Some(code) => Some(seal_code(turn, create, code, row, &id)?),
         None => None,
     };
-    let mut available = turn.request.routes.channels(tenant.mode, create.to.kind(), country);
+    let mut available = turn.request.routes.channels(&wanted(turn, create));
     if channel == Channel::Own {
         available.clear();
     }
@@ -278,8 +284,7 @@ fn route(turn: &Turn<'_>, create: &Create, channel: Channel, scenario: Option<Sc
     {
         return scenario.providers();
     }
-    let providers = turn.request.routes.providers(turn.request.tenant.mode, channel, create.to.country());
-    providers.into_iter().map(str::to_owned).collect()
+    turn.request.routes.providers(&wanted(turn, create), channel, turn.lot())
 }
 
 fn apply_scenario(turn: &Turn<'_>, scenario: Option<Scenario>, verification: &mut Verification) {

@@ -17,6 +17,7 @@ use crate::journal::{Entry, Event};
 use crate::keys::Keys;
 use crate::ledger::RecipientRow;
 use crate::refusal::Refusal;
+use crate::routing::Lot;
 use crate::time::Timestamp;
 use crate::verification::{Channel, Report, Status, Verification};
 
@@ -83,6 +84,11 @@ impl Turn<'_> {
             delivery: None,
             event,
         }
+    }
+
+    /// The randomness of a choice among providers: that of the id of the delivery this command may make.
+    const fn lot(&self) -> Lot {
+        Lot::of(&self.request.entropy.ids[2])
     }
 
     fn snapshot(&self, verification: &Verification, row: &RecipientRow) -> Snapshot {

@@ -8,6 +8,7 @@ use crate::journal::Event;
 use crate::ledger::RecipientRow;
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
+use crate::routing::Wanted;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
 use crate::verification::{Channel, Verification};
@@ -76,21 +77,20 @@ fn way(
             return Err(Refusal::RecipientRateLimited(at));
         }
     }
-    let mode = verification.tenant.mode;
-    if mode == Mode::Test
-        && let Some(scenario) = scenario(turn, verification, row)
+    // Whoever was erased cannot be sent to.
+    let to = recipient(turn, verification, row).ok_or(Refusal::CannotReceive)?;
+    if verification.tenant.mode == Mode::Test
+        && let Some(scenario) = Scenario::of(&to)
     {
         return Ok((channel, scenario.providers()));
     }
-    let providers = turn.request.routes.providers(mode, channel, verification.country());
-    if providers.is_empty() {
-        return Err(Refusal::NoRoute);
-    }
-    Ok((channel, providers.into_iter().map(str::to_owned).collect()))
+    let wanted = Wanted { tenant: verification.tenant, purpose: verification.purpose, to: &to };
+    let providers = turn.request.routes.providers(&wanted, channel, turn.lot());
+    if providers.is_empty() { Err(Refusal::NoRoute) } else { Ok((channel, providers)) }
 }
 
-/// The scenario a test verification plays, by its sealed number.
-fn scenario(turn: &Turn<'_>, verification: &Verification, row: &RecipientRow) -> Option<Scenario> {
+/// The recipient of a verification, from its sealed part.
+fn recipient(turn: &Turn<'_>, verification: &Verification, row: &RecipientRow) -> Option<Recipient> {
     let private = verification.open_private(turn.keys, &row.data_key)?;
-    Scenario::of(&Recipient::parse(&private.to).ok()?)
+    Recipient::parse(&private.to).ok()
 }

@@ -172,7 +172,7 @@ async fn providers(config: &Config) -> Vec<Finding> {
         Ok(providers) => providers,
         Err(problem) => return vec![Finding::bad("providers", problem)],
     };
-    if config.routing().live.is_empty() {
+    if config.routing_table().live.is_empty() {
         let note = "there is no route: live starts answer `no_route`; test keys work";
         return vec![Finding::new("providers", Verdict::Doubtful(note.to_owned()))];
     }

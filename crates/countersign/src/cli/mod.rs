@@ -15,6 +15,7 @@ mod output;
 mod place;
 mod projects;
 mod ring;
+mod routes;
 mod send;
 mod serve;
 mod store;
@@ -70,6 +71,8 @@ enum Command {
     Clock(clock::Args),
     /// Change the root keys that everything secret is derived from, without a stop.
     Ring(ring::Args),
+    /// Explain where a message would go, or list routes and providers.
+    Routes(routes::Args),
     /// Check a configuration, show what is in force, or print a sample.
     Config(config::Args),
     /// Bring the store's schema up to date (the server does so at start, too).
@@ -117,6 +120,7 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Projects(args) => projects::run(&args, output).await,
         Command::Clock(args) => clock::run(&args, output).await,
         Command::Ring(args) => ring::run(&args, output),
+        Command::Routes(args) => routes::run(&args, output).await,
         Command::Config(args) => config::run(&args, output),
         Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Store(args) => store::run(&args, output).await,

@@ -8,12 +8,16 @@ mod providers;
 mod reference;
 mod retention;
 mod routes;
+mod routing;
 mod server;
 mod store;
 mod store_url;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use countersign_core::health::Board;
+use countersign_core::routing::Routes;
 use serde::{Deserialize, Serialize};
 
 use crate::files;
@@ -23,6 +27,7 @@ pub(crate) use keys::Keys;
 pub(crate) use log::{Format, Log};
 pub(crate) use reference::{markdown, sample, sample_with};
 pub(crate) use retention::Retention;
+pub(crate) use routing::Routing;
 pub(crate) use server::Server;
 pub(crate) use store::{Engine, Store};
 pub(crate) use store_url::StoreUrl;
@@ -49,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// `[retention]`
     pub(crate) retention: Retention,
+    /// `[routing]`
+    pub(crate) routing: Routing,
     /// `[providers.<name>]`
     #[serde(skip_serializing_if = "toml::Table::is_empty")]
     pub(crate) providers: toml::Table,
@@ -157,8 +164,14 @@ impl Config {
     }
 
     /// The routing table of the node.
-    pub(crate) fn routing(&self) -> countersign_core::routing::Routes {
-        routes::table(&self.routes)
+    pub(crate) fn routing_table(&self) -> Routes {
+        let disabled = Arc::new(self.routing.disabled());
+        Routes { disabled, ..Routes::of(routes::table(&self.routes)) }
+    }
+
+    /// The routing table with the health of the providers, all of them well.
+    pub(crate) fn board(&self) -> Board {
+        Board::new(self.routing_table(), self.routing.health(), self.providers.keys().cloned())
     }
 
     /// The configured providers, by name.
@@ -172,6 +185,7 @@ impl Config {
         self.log.validate()?;
         self.retention.validate()?;
         providers::validate(&self.providers)?;
+        self.routing.validate(&self.providers)?;
         routes::validate(&self.routes, &self.providers)
     }
 }

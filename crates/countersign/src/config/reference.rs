@@ -1,6 +1,6 @@
 //! The documentation of the configuration, from which the sample and the reference page are made.
 
-use super::{keys, log, providers, retention, routes, server, store};
+use super::{keys, log, providers, retention, routes, routing, server, store};
 
 /// One key.
 pub(super) struct Field {
@@ -26,13 +26,14 @@ pub(super) struct Section {
     pub(super) fields: &'static [Field],
 }
 
-const SECTIONS: [&Section; 9] = [
+const SECTIONS: [&Section; 10] = [
     &server::SECTION,
     &server::TLS_SECTION,
     &store::SECTION,
     &keys::SECTION,
     &log::SECTION,
     &retention::SECTION,
+    &routing::SECTION,
     &providers::SMTP_SECTION,
     &providers::HTTP_SECTION,
     &routes::SECTION,

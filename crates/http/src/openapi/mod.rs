@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the operations that stand beside their handlers in the route table.
 
+mod routing;
 mod schemas;
 
 use serde_json::{Map, Value, json};

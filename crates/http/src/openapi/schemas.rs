@@ -39,22 +39,23 @@ pub(super) fn all() -> Map<String, Value> {
     ] {
         add(list, list_of(item));
     }
+    super::routing::add(&mut schemas);
     schemas
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn optional(schema: &str) -> Value {
+pub(super) fn optional(schema: &str) -> Value {
     json!({ "type": [schema, "null"] })
 }
 
-fn integer() -> Value {
+pub(super) fn integer() -> Value {
     json!({ "type": "integer" })
 }
 
-fn boolean() -> Value {
+pub(super) fn boolean() -> Value {
     json!({ "type": "boolean" })
 }
 
@@ -62,11 +63,11 @@ fn instant() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
-fn optional_instant() -> Value {
+pub(super) fn instant_or_null() -> Value {
     json!({ "type": ["string", "null"], "format": "date-time" })
 }
 
-fn texts() -> Value {
+pub(super) fn texts() -> Value {
     json!({ "type": "array", "items": { "type": "string" } })
 }
 
@@ -78,29 +79,29 @@ fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 
-fn channel() -> Value {
+pub(super) fn channel() -> Value {
     words(&["auto", "sms", "voice", "whatsapp", "email", "self"])
 }
 
-fn purpose() -> Value {
+pub(super) fn purpose() -> Value {
     words(&["authentication", "address_validation", "recovery", "transaction"])
 }
 
 /// A body: nothing but these fields.
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     let mut schema = json!({ "type": "object", "required": required, "additionalProperties": false });
     schema["properties"] = properties;
     schema
 }
 
 /// An answer: these fields, always present; later versions may add others.
-fn answer(properties: &Value) -> Value {
+pub(super) fn answer(properties: &Value) -> Value {
     let names: Vec<_> =
         properties.as_object().map(|fields| fields.keys().cloned().collect()).unwrap_or_default();
     json!({ "type": "object", "required": names, "properties": properties })
 }
 
-fn list_of(item: &str) -> Value {
+pub(super) fn list_of(item: &str) -> Value {
     answer(&json!({
         "object": { "const": "list" },
         "data": { "type": "array", "items": reference(item) },
@@ -169,8 +170,8 @@ fn verification() -> Value {
         "delivery": { "type": ["object", "null"], "properties": {
             "state": text(), "provider": optional("string"), "at": instant(),
         }},
-        "attempts_remaining": integer(), "sends_remaining": integer(), "next_resend_at": optional_instant(),
-        "expires_at": instant(), "ended_at": optional_instant(),
+        "attempts_remaining": integer(), "sends_remaining": integer(), "next_resend_at": instant_or_null(),
+        "expires_at": instant(), "ended_at": instant_or_null(),
         "subject": optional("string"), "session": optional("string"),
         "transaction": { "oneOf": [reference("Transaction"), { "type": "null" }] },
         "risk": answer(&json!({ "decision": text(), "reasons": texts() })),
@@ -211,8 +212,8 @@ fn project_create() -> Value {
 fn api_key() -> Value {
     answer(&json!({
         "id": text(), "object": { "const": "api_key" }, "project": text(), "livemode": boolean(), "kind": text(),
-        "name": text(), "prefix": text(), "scopes": texts(), "networks": texts(), "expires_at": optional_instant(),
-        "revoked_at": optional_instant(), "created_at": instant(),
+        "name": text(), "prefix": text(), "scopes": texts(), "networks": texts(), "expires_at": instant_or_null(),
+        "revoked_at": instant_or_null(), "created_at": instant(),
         "secret": { "type": ["string", "null"], "description": "The key's text, shown once" },
     }))
 }
@@ -285,7 +286,7 @@ pub(super) fn example(schema: &str, status: u16) -> Value {
             json!({ "object": "test_clock", "livemode": false, "now": "2026-01-31T12:15:00.000Z", "ahead": 900 })
         }
         "Health" => json!({ "status": "ok" }),
-        _ => json!({}),
+        _ => super::routing::example(schema).unwrap_or_else(|| json!({})),
     }
 }
 

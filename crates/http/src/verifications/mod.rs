@@ -47,13 +47,13 @@ fn sentence(text: &str) -> String {
 }
 
 /// A `purpose` field.
-fn purpose(fields: &mut Fields) -> Result<Option<Purpose>, Problem> {
+pub(crate) fn purpose(fields: &mut Fields) -> Result<Option<Purpose>, Problem> {
     let words = "authentication, address_validation, recovery or transaction";
     fields.word("purpose", words, Purpose::named)
 }
 
 /// A `channel` field; `auto` is the same as none.
-fn channel(fields: &mut Fields) -> Result<Option<Channel>, Problem> {
+pub(crate) fn channel(fields: &mut Fields) -> Result<Option<Channel>, Problem> {
     if let Some(value) = fields.take("channel") {
         let text = crate::fields::text(value).ok_or_else(|| {
             invalid(fields.at("channel"), "must be one channel; workflows are not available in this version")
@@ -105,6 +105,9 @@ pub(crate) async fn submit(
     let mut response = match &outcome.answer {
         Answer::Done(snapshot) => done(app, member, snapshot, with_code, status).await?,
         Answer::Approved(snapshot, grant) => {
+            if !outcome.replayed {
+                crate::routing::note_approval(app, snapshot);
+            }
             let private = open_private(app, snapshot);
             let proof = app.signers.proof(snapshot, &private, *grant)?;
             let extras = Extras { proof: Some(proof), code: None };

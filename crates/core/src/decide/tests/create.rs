@@ -1,6 +1,7 @@
 //! Create: what begins, what gives way, what is refused.
 
 use super::world::{OTHER_PHONE, PHONE, World, refusal, ring, seconds, shown, transfer};
+use crate::routing::Routes;
 use crate::command::{Answer, Command, Create};
 use crate::delivery::DeliveryState;
 use crate::journal::Event;
@@ -196,7 +197,7 @@ fn what_cannot_be_sent_is_refused() {
     assert_eq!(world.refused_start(by(&world, PHONE, Channel::Email)), Refusal::CannotReceive);
     assert_eq!(world.refused_start(by(&world, "a@example.com", Channel::Sms)), Refusal::CannotReceive);
     assert_eq!(world.refused_start(by(&world, PHONE, Channel::Whatsapp)), Refusal::NoRoute);
-    world.routes.live.clear();
+    world.routes = Routes::default();
     assert_eq!(world.refused_start(world.start(PHONE)), Refusal::NoRoute);
     assert!(world.rows.journal.is_empty());
 }

@@ -84,13 +84,12 @@ pub(super) fn ring(active: u16, roots: &[u16]) -> Keys {
 impl World {
     /// A live project with the standard profile, and one provider for each channel.
     pub(super) fn new() -> Self {
-        let route = |channel| Route { channel, countries: Vec::new(), providers: vec!["gateway".to_owned()] };
         let channels = [Channel::Sms, Channel::Voice, Channel::Email];
         Self {
             now: START,
             tenant: Tenant { project: ProjectId::from_bytes([1; 16]), mode: Mode::Live },
             policy: Policy::of(Profile::Standard),
-            routes: Routes { live: channels.map(route).to_vec() },
+            routes: Routes::of(channels.map(|channel| Route::plain(channel, &["gateway"])).to_vec()),
             limits_apply: true,
             clock_ahead: Duration::ZERO,
             ip_held_until: None,
