@@ -179,7 +179,9 @@ pub fn default_scopes(kind: KeyKind, mode: Mode) -> Vec<Scope> {
         VerificationsRead, VerificationsWrite,
     };
     match (kind, mode) {
-        (KeyKind::Secret, Mode::Live) => vec![VerificationsWrite, VerificationsCheck, VerificationsRead, RoutesRead],
+        (KeyKind::Secret, Mode::Live) => {
+            vec![VerificationsWrite, VerificationsCheck, VerificationsRead, RoutesRead]
+        }
         (KeyKind::Secret, Mode::Test) => {
             vec![
                 VerificationsWrite,

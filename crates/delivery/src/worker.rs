@@ -238,13 +238,7 @@ impl Worker {
         Round::ended(attempts, DeliveryState::Failed)
     }
 
-    async fn attempt(
-        &self,
-        name: &str,
-        job: &Job,
-        outgoing: &Outgoing,
-        to: &Recipient,
-    ) -> Option<Attempt> {
+    async fn attempt(&self, name: &str, job: &Job, outgoing: &Outgoing, to: &Recipient) -> Option<Attempt> {
         let Job { delivery, verification, .. } = job;
         let wanted = Wanted { tenant: delivery.tenant, purpose: verification.purpose, to };
         let now = self.options.clock.now();

@@ -64,7 +64,7 @@ impl App {
         }))
     }
 
-    /// The routing table with how its providers stand now.
+    /// The routing table with how its providers stand, as decisions are made with.
     pub(crate) fn routes(&self) -> Arc<Routes> {
         self.services.board.routes(self.services.clock.now())
     }

@@ -7,5 +7,6 @@ pub mod requests;
 pub mod simulator;
 
 pub use clock::FakeClock;
+pub use countersign_store::memory::MemoryStore;
 pub use entropy::SeededEntropy;
 pub use requests::{Requests, test_keys, test_ring};

@@ -25,6 +25,15 @@ struct Inner {
     stood_at: Option<Timestamp>,
 }
 
+impl Inner {
+    fn renew(&mut self, now: Timestamp) -> Arc<Routes> {
+        let standing = Arc::new(self.providers.standing(now));
+        self.routes = Arc::new(Routes { standing, ..Routes::clone(&self.routes) });
+        self.stood_at = Some(now);
+        Arc::clone(&self.routes)
+    }
+}
+
 impl Board {
     /// A board for these routes and the configured providers.
     #[must_use]
@@ -39,12 +48,13 @@ impl Board {
         let mut inner = self.lock();
         // A clock that was set back does not keep an old standing alive.
         let fresh = |at: Timestamp| at <= now && now.since(at) < STALENESS;
-        if !inner.stood_at.is_some_and(fresh) {
-            let standing = Arc::new(inner.providers.standing(now));
-            inner.routes = Arc::new(Routes { standing, ..Routes::clone(&inner.routes) });
-            inner.stood_at = Some(now);
-        }
-        Arc::clone(&inner.routes)
+        if inner.stood_at.is_some_and(fresh) { Arc::clone(&inner.routes) } else { inner.renew(now) }
+    }
+
+    /// The same with how they stand at this instant, for people who look at it.
+    #[must_use]
+    pub fn routes_now(&self, now: Timestamp) -> Arc<Routes> {
+        self.lock().renew(now)
     }
 
     /// See [`Providers::pass`].

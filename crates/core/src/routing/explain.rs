@@ -106,7 +106,8 @@ impl Routes {
                 });
             }
         }
-        steps.sort_by_key(|step| (step.rating.open_until.is_some(), step.tier, std::cmp::Reverse(step.share)));
+        steps
+            .sort_by_key(|step| (step.rating.open_until.is_some(), step.tier, std::cmp::Reverse(step.share)));
         steps
     }
 }

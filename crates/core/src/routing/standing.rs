@@ -66,7 +66,11 @@ mod tests {
         assert_eq!(effective(Standing::default()), 10_000_000);
         assert_eq!(effective(rated(500, None)), 5_000_000);
         assert_eq!(effective(rated(500, Some(400))), 2_000_000);
-        assert_eq!(effective(rated(FULL, Some(0))), 1_000_000, "a tenth is left, so that it can be learned anew");
+        assert_eq!(
+            effective(rated(FULL, Some(0))),
+            1_000_000,
+            "a tenth is left, so that it can be learned anew"
+        );
         assert_eq!(effective(rated(0, Some(0))), 1);
         assert_eq!(rated(0, None).effective("a", 0, None), 0, "what has no weight gets none");
         assert_eq!(rated(FULL, Some(400)).effective("a", 10, "DE".parse().ok()), 10_000_000);

@@ -40,7 +40,11 @@ fn routes_that_match_serve_in_their_order() {
     let routes = routes();
     assert_eq!(providers(&routes, Channel::Sms, POLAND), ["local", "world", "spare"]);
     assert_eq!(providers(&routes, Channel::Sms, FRANCE), ["world", "spare"]);
-    assert_eq!(providers(&routes, Channel::Sms, "+881612345678"), ["world", "spare"], "a number of no country");
+    assert_eq!(
+        providers(&routes, Channel::Sms, "+881612345678"),
+        ["world", "spare"],
+        "a number of no country"
+    );
     assert!(providers(&routes, Channel::Voice, POLAND).is_empty());
     assert!(providers(&routes, Channel::Whatsapp, POLAND).is_empty());
 }
@@ -62,7 +66,8 @@ fn the_longest_prefix_wins_whatever_the_order() {
 
 #[test]
 fn a_route_of_a_project_or_purpose_serves_no_other() {
-    let of_project = Route { projects: vec![ProjectId::from_bytes([2; 16])], ..route(Channel::Sms, &[], &["a"]) };
+    let of_project =
+        Route { projects: vec![ProjectId::from_bytes([2; 16])], ..route(Channel::Sms, &[], &["a"]) };
     let of_purpose = Route { purposes: vec![Purpose::Recovery], ..route(Channel::Sms, &[], &["b"]) };
     let routes = Routes::of(vec![of_project, of_purpose]);
     assert!(providers(&routes, Channel::Sms, POLAND).is_empty());
@@ -161,9 +166,8 @@ fn the_sender_is_the_nearest_that_is_named() {
     table[0].tiers[0].0[0].senders = senders("FR", "A FR", None);
     table[0].tiers[0].0[1].senders = senders("PL", "B PL", Some("B"));
     let routes = Routes::of(table);
-    let sender = |to, provider| {
-        with(to, |wanted| routes.sender(wanted, Channel::Sms, provider).map(str::to_owned))
-    };
+    let sender =
+        |to, provider| with(to, |wanted| routes.sender(wanted, Channel::Sms, provider).map(str::to_owned));
     for (to, provider, expected) in [
         (POLAND, "a", Some("ROUTE PL")),
         (FRANCE, "a", Some("A FR")),

@@ -114,7 +114,12 @@ fn explain(answer: &Value) -> String {
                 (true, length) => format!("its prefix covers {length} characters"),
             };
             let matches = if matches { "yes" } else { "no" };
-            vec![text(route, "/name").to_owned(), text(route, "/channel").to_owned(), matches.to_owned(), because]
+            vec![
+                text(route, "/name").to_owned(),
+                text(route, "/channel").to_owned(),
+                matches.to_owned(),
+                because,
+            ]
         }),
     );
     if items(answer, "/steps").next().is_none() {
@@ -150,7 +155,8 @@ fn routes(list: &Value) -> String {
                     format!("{name} (tier {tier}, weight {})", number(candidate, "/weight"))
                 })
                 .collect();
-            let all = |at| Some(words(route, at)).filter(|words| !words.is_empty()).unwrap_or("all".to_owned());
+            let all =
+                |at| Some(words(route, at)).filter(|words| !words.is_empty()).unwrap_or("all".to_owned());
             vec![
                 text(route, "/name").to_owned(),
                 text(route, "/channel").to_owned(),
@@ -202,7 +208,9 @@ mod tests {
                   "open_until": "2026-01-31T12:00:00.000Z" },
             ],
         }));
-        for words in ["its prefix covers 3", "not its channel, not its purpose", "90.5 %", "open until 2026", "ACME"] {
+        for words in
+            ["its prefix covers 3", "not its channel, not its purpose", "90.5 %", "open until 2026", "ACME"]
+        {
             assert!(shown.contains(words), "{words}: {shown}");
         }
         let nothing = explain(&json!({ "to": { "masked": "a•••@example.com" }, "purpose": "recovery" }));

@@ -157,9 +157,9 @@ type Fault = (&'static str, String, String);
 
 pub(super) fn validate(routes: &[Route], providers: &toml::Table) -> Result<(), Invalid> {
     for (index, route) in routes.iter().enumerate() {
-        route.check(providers).map_err(|(key, why, fix)| {
-            Invalid::new(&["routes", &index.to_string(), key], why, fix)
-        })?;
+        route
+            .check(providers)
+            .map_err(|(key, why, fix)| Invalid::new(&["routes", &index.to_string(), key], why, fix))?;
     }
     Ok(())
 }
@@ -219,7 +219,11 @@ impl Route {
             let name = carrier.name();
             if !providers.contains_key(name) {
                 let why = format!("there is no provider {name:?}");
-                return Err(("providers", why, format!("add a table [providers.{name}], or correct the name")));
+                return Err((
+                    "providers",
+                    why,
+                    format!("add a table [providers.{name}], or correct the name"),
+                ));
             }
             if !seen.insert(name) {
                 let fix = "name each provider once; a route tries it once".to_owned();
@@ -259,7 +263,9 @@ fn no_country(key: &'static str, country: &str) -> Fault {
 }
 
 fn is_line(text: &str) -> bool {
-    (1..=MOST_CHARS).contains(&text.chars().count()) && !text.contains(char::is_control) && text.trim() == text
+    (1..=MOST_CHARS).contains(&text.chars().count())
+        && !text.contains(char::is_control)
+        && text.trim() == text
 }
 
 pub(super) const SECTION: Section = Section {
@@ -348,7 +354,10 @@ mod tests {
                     { name = 'c', weight = 30, sender = 'C' }, { name = 'd' }, 'e']";
         let table = table(&routes(text));
         let names = |Tier(tier): &Tier| {
-            tier.iter().map(|known| format!("{}:{}", known.provider, known.weight)).collect::<Vec<_>>().join(" ")
+            tier.iter()
+                .map(|known| format!("{}:{}", known.provider, known.weight))
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         let tiers: Vec<_> = table[0].tiers.iter().map(names).collect();
         assert_eq!(tiers, ["a:1", "b:70 c:30", "d:1", "e:1"]);

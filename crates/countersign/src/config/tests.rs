@@ -116,7 +116,8 @@ fn what_a_route_matches_is_checked() {
         assert!(problem.why.contains(key), "{line}: {problem}");
     }
     for fine in ["weight = 1", "weight = 1000", "sender = \"ACME\""] {
-        with(&format!("providers = [{{ name = \"x\", {fine} }}]\nprefixes = [\"+123456789012345\"]")).unwrap();
+        with(&format!("providers = [{{ name = \"x\", {fine} }}]\nprefixes = [\"+123456789012345\"]"))
+            .unwrap();
     }
 }
 

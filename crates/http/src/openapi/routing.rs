@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schemas::{answer, boolean, channel, instant_or_null, integer, list_of, object, optional, purpose, text, texts};
+use super::schemas::{
+    answer, boolean, channel, instant_or_null, integer, list_of, object, optional, purpose, text, texts,
+};
 
 /// Adds them to the others.
 pub(super) fn add(schemas: &mut Map<String, Value>) {

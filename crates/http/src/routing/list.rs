@@ -60,17 +60,13 @@ struct CandidateView {
 pub(crate) async fn list(State(app): State<App>, uri: Uri, caller: Caller) -> Result<Response, Problem> {
     caller.needs(Scope::RoutesRead)?;
     Query::of(&uri, &[])?;
-    let (bound_to, routes) = (caller.bound_to(), app.routes());
+    let (bound_to, routes) = (caller.bound_to(), app.services.board.routes_now(app.services.clock.now()));
     let seen = routes.live.iter().filter(|route| may_see(bound_to, route));
     let views = seen.map(|route| view(route, bound_to, &routes.disabled)).collect();
     Ok(json(StatusCode::OK, &ListView::<RouteView>::new(views, None)))
 }
 
-fn view(
-    route: &Route,
-    bound_to: Option<Tenant>,
-    disabled: &std::collections::BTreeSet<String>,
-) -> RouteView {
+fn view(route: &Route, bound_to: Option<Tenant>, disabled: &std::collections::BTreeSet<String>) -> RouteView {
     let in_tier = |(tier, Tier(candidates)): (usize, &Tier)| {
         let candidates = candidates.iter().map(move |candidate| CandidateView {
             provider: candidate.provider.clone(),

@@ -60,7 +60,7 @@ struct NumbersView {
 pub(crate) async fn list(State(app): State<App>, uri: Uri, caller: Caller) -> Result<Response, Problem> {
     caller.needs(Scope::RoutesRead)?;
     Query::of(&uri, &[])?;
-    let (bound_to, routes) = (caller.bound_to(), app.routes());
+    let (bound_to, routes) = (caller.bound_to(), app.services.board.routes_now(app.services.clock.now()));
     let seen = routes.live.iter().filter(|route| may_see(bound_to, route));
     let named: std::collections::BTreeSet<_> = seen
         .flat_map(|route| &route.tiers)

@@ -104,7 +104,7 @@ pub(crate) async fn resolve(
     if wished.is_some_and(|channel| channel == Channel::Own || !channel.reaches(to.kind())) {
         return Err(Problem::plain(Code::RecipientCannotReceive).param("channel"));
     }
-    let routes = app.routes();
+    let routes = app.services.board.routes_now(app.services.clock.now());
     let wanted = Wanted { tenant: Tenant { project, mode: Mode::Live }, purpose, to: &to };
     let explained = routes.explain(&wanted, wished);
     Ok(json(StatusCode::OK, &view(explained, &to, purpose, bound_to)))

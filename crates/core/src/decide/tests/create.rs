@@ -1,13 +1,13 @@
 //! Create: what begins, what gives way, what is refused.
 
 use super::world::{OTHER_PHONE, PHONE, World, refusal, ring, seconds, shown, transfer};
-use crate::routing::Routes;
 use crate::command::{Answer, Command, Create};
 use crate::delivery::DeliveryState;
 use crate::journal::Event;
 use crate::keys::open;
 use crate::policy::{Policy, Profile};
 use crate::refusal::Refusal;
+use crate::routing::Routes;
 use crate::scenario::{Scenario, providers};
 use crate::tenant::Mode;
 use crate::verification::{Block, Channel, Lane, Private, Purpose, Status};

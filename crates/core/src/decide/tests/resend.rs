@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::world::{PHONE, World, approved, refusal, seconds, shown};
-use crate::routing::Routes;
 use crate::command::{Answer, Command, Create};
 use crate::ids::VerificationId;
 use crate::policy::{Policy, Profile};
 use crate::refusal::Refusal;
+use crate::routing::Routes;
 use crate::verification::{Channel, Status};
 
 fn resend_by(world: &mut World, id: VerificationId, channel: Channel) -> Answer {
