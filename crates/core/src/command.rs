@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use crate::budget::Permit;
 use crate::delivery::{Attempt, Delivery, DeliveryState};
 use crate::ids::{DeliveryId, ProofId, RecipientId, RequestId, VerificationId};
 use crate::journal::{Actor, Entry};
@@ -37,6 +38,8 @@ pub struct Request {
     pub clock_ahead: Duration,
     /// When the client's address may start again; a permit taken at the edge.
     pub ip_held_until: Option<Timestamp>,
+    /// Whether budgets pay for a send; taken before the command is queued.
+    pub permit: Permit,
     /// The randomness of this request, the same when it is decided again.
     pub entropy: Entropy,
     /// The idempotency key and the fingerprint of the body.
@@ -222,6 +225,7 @@ impl Request {
             limits_apply: false,
             clock_ahead: Duration::ZERO,
             ip_held_until: None,
+            permit: Permit::Unmetered,
             entropy,
             once: None,
             command,

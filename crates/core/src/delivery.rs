@@ -2,10 +2,12 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::budget::Reservation;
 use crate::ids::{DeliveryId, RecipientId, VerificationId};
 use crate::limits;
+use crate::money::Money;
 use crate::tenant::Tenant;
-use crate::time::Timestamp;
+use crate::time::{Entropy, Timestamp};
 use crate::verification::{Channel, named};
 
 named!(
@@ -51,6 +53,9 @@ pub struct Attempt {
     /// The provider's id of the message.
     #[n(3)]
     pub message_id: Option<String>,
+    /// What the provider asks for a message it took, by the price table.
+    #[n(8)]
+    pub cost: Option<Money>,
 }
 
 /// Why a provider did not take a message.
@@ -115,6 +120,9 @@ pub struct Delivery {
     /// How many tries there were, also those no longer listed.
     #[n(13)]
     pub tries: u32,
+    /// What was set aside for it, when a budget covers it.
+    #[n(20)]
+    pub reserved: Option<Reservation>,
 }
 
 impl Delivery {
@@ -122,6 +130,12 @@ impl Delivery {
     #[must_use]
     pub fn provider(&self) -> Option<&str> {
         self.attempts.last().map(|attempt| attempt.provider.as_str())
+    }
+
+    /// Whether the command with this randomness made it.
+    #[must_use]
+    pub fn is_of(&self, entropy: &Entropy) -> bool {
+        DeliveryId::new(self.id.created_at(), entropy.ids[2]) == self.id
     }
 
     /// Notes a try; the first ones and the latest are kept.

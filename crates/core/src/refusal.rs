@@ -81,4 +81,7 @@ pub enum Refusal {
     /// This node lacks the root key of the row; it cost nothing.
     #[n(23)]
     RootUnknown,
+    /// A budget has nothing left for it today.
+    #[n(40)]
+    BudgetExceeded,
 }

@@ -28,7 +28,7 @@ pub(crate) async fn call(
         return Client::over_socket(&socket)?.call(method, path, &[], body).await;
     }
     let opened = wire::open(config).await?;
-    let services = wire::services(config, &opened, "http://control".to_owned(), Arc::default());
+    let (services, _) = wire::services(config, &opened, "http://control".to_owned(), Arc::default())?;
     let router = countersign_http::control_router(services);
     let body = body.map(|body| Body::from(body.to_string())).unwrap_or_default();
     let request =

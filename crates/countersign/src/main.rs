@@ -11,10 +11,12 @@ mod hardening;
 mod lifecycle;
 mod logging;
 mod messages;
+mod prices;
 mod problem;
 mod profile;
 mod provision;
 mod ring;
+mod treasury;
 mod wire;
 
 #[global_allocator]

@@ -25,30 +25,34 @@ use crate::entropy::SystemEntropy;
 use crate::lifecycle::Signals;
 use crate::logging;
 use crate::problem::Outcome;
+use crate::treasury::Treasury;
 
 pub(crate) use copy::copy;
 pub(crate) use engine::{Opened, migrate, open, open_with};
 
-/// What the HTTP edge works with.
+/// What the HTTP edge works with, and the budgets, which are closed before the store.
 pub(crate) fn services(
     config: &Config,
     opened: &Opened,
     public_url: String,
     arrivals: Arc<Notify>,
-) -> Services {
-    Services {
+) -> Outcome<(Services, Arc<Treasury>)> {
+    let treasury = Arc::new(config.treasury(Arc::clone(&opened.store), Arc::clone(&opened.clock)));
+    let services = Services {
         store: Arc::clone(&opened.store),
         keys: Arc::clone(&opened.keys),
         clock: Arc::clone(&opened.clock),
         entropy: Arc::new(SystemEntropy),
-        board: Arc::new(config.board()),
+        board: Arc::new(config.board()?),
+        treasury: Arc::clone(&treasury) as _,
         messages: Arc::new(crate::messages::Texts),
         arrivals,
         issuer: public_url,
         public_url: config.server.public_url.clone(),
         quota: config.server.quota(),
         draining: Arc::default(),
-    }
+    };
+    Ok((services, treasury))
 }
 
 /// Where a server can be reached.
@@ -71,14 +75,15 @@ where
     let url = listen::url(config, &listener)?;
 
     let arrivals = Arc::new(Notify::new());
-    let services = services(config, &opened, url.clone(), Arc::clone(&arrivals));
+    let (services, treasury) = services(config, &opened, url.clone(), Arc::clone(&arrivals))?;
     let (draining, board) = (Arc::clone(&services.draining), Arc::clone(&services.board));
     let doors = countersign_http::doors(services);
     // First what may fail: a server that cannot start takes no request.
     let control = listen::Control::start(config.control_socket(), doors.control)?;
     let mut api = listen::Api::start(listener, tls, doors.public);
     let (stop, stopped) = watch::channel(false);
-    let options = worker_options(&opened, providers, board, arrivals);
+    let paying = Arc::clone(&treasury) as Arc<dyn countersign_core::budget::Treasury>;
+    let options = worker_options(&opened, providers, board, paying, arrivals);
     let ticks = ticks::start(&opened, config.retention.keep(), &stopped);
     let Opened { store, jobs, alone, .. } = opened;
     let worker = tokio::spawn(worker::work(options, jobs, stopped));
@@ -104,6 +109,7 @@ where
     if served.is_err() || worked.is_err() {
         tracing::warn!("the deadline passed; messages in flight are sent again by the next start");
     }
+    treasury.close().await;
     engine::close(store.as_ref()).await;
     drop(alone);
     tracing::info!("stopped");
@@ -135,6 +141,7 @@ fn worker_options(
     opened: &Opened,
     providers: BTreeMap<String, Arc<dyn Provider>>,
     board: Arc<Board>,
+    treasury: Arc<dyn countersign_core::budget::Treasury>,
     arrivals: Arc<Notify>,
 ) -> WorkerOptions {
     WorkerOptions {
@@ -144,6 +151,7 @@ fn worker_options(
         entropy: Arc::new(SystemEntropy),
         providers,
         board,
+        treasury,
         arrivals,
     }
 }

@@ -137,7 +137,7 @@ impl Carriers {
         let (at, took) = (self.clock.now(), begun.elapsed());
         let (attempt, outcome) = match sent {
             Ok(Ok(Accepted { message_id })) => {
-                let attempt = Attempt { at, provider: name.to_owned(), error: None, message_id };
+                let attempt = Attempt { at, provider: name.to_owned(), error: None, message_id, cost: None };
                 (attempt, Outcome::Took)
             }
             Ok(Err(ProviderError { retry, fault, class, detail })) => {
@@ -185,7 +185,7 @@ pub(crate) fn refused(
     detail: &str,
 ) -> Attempt {
     let error = AttemptError { fault, retry, class: class.to_owned(), detail: detail.to_owned() };
-    Attempt { at, provider: provider.to_owned(), error: Some(error), message_id: None }
+    Attempt { at, provider: provider.to_owned(), error: Some(error), message_id: None, cost: None }
 }
 
 #[cfg(test)]

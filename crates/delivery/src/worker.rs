@@ -7,15 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign_core::command::{Command, Job, Request, Sent};
+use countersign_core::budget::Treasury;
+use countersign_core::command::{Answer, Command, Job, Request, Sent};
 use countersign_core::delivery::{Attempt, DeliveryState, Fault};
 use countersign_core::health::Board;
 use countersign_core::ids::ProjectId;
-use countersign_core::journal::Actor;
 use countersign_core::keys::Keys;
-use countersign_core::policy::{Policy, Profile};
 use countersign_core::recipient::Recipient;
-use countersign_core::routing::{Routes, TEST_OUTBOX, Wanted};
+use countersign_core::routing::{TEST_OUTBOX, Wanted};
 use countersign_core::scenario::providers as scenario;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
@@ -58,6 +57,8 @@ pub struct WorkerOptions {
     pub providers: BTreeMap<String, Arc<dyn Provider>>,
     /// How the providers stand, and the routes that name them.
     pub board: Arc<Board>,
+    /// Takes back what a send was set aside for and did not cost.
+    pub treasury: Arc<dyn Treasury>,
     /// Told whenever a message reached the test outbox.
     pub arrivals: Arc<Notify>,
 }
@@ -94,8 +95,6 @@ pub async fn work(
         desks: Semaphore::new(DESKS),
         options,
         projects: Mutex::new(HashMap::new()),
-        policy: Arc::new(Policy::of(Profile::Standard)),
-        routes: Arc::new(Routes::default()),
     });
     let slots = Arc::new(Semaphore::new(JOBS));
     let mut tick = tokio::time::interval(CLAIM_EVERY);
@@ -126,9 +125,6 @@ struct Worker {
     carriers: Carriers,
     desks: Semaphore,
     projects: Mutex<HashMap<ProjectId, (Timestamp, Arc<Project>)>>,
-    /// What a command must carry; recording an outcome depends on neither.
-    policy: Arc<Policy>,
-    routes: Arc<Routes>,
 }
 
 /// What one round over the providers came to.
@@ -137,11 +133,13 @@ struct Round {
     state: DeliveryState,
     retry_at: Option<Timestamp>,
     report: Option<DeliveryState>,
+    /// What it cost, as budgets count.
+    counted: u64,
 }
 
 impl Round {
     fn ended(attempts: Vec<Attempt>, state: DeliveryState) -> Self {
-        Self { attempts, state, retry_at: None, report: None }
+        Self { attempts, state, retry_at: None, report: None, counted: 0 }
     }
 }
 
@@ -169,8 +167,14 @@ impl Worker {
                 "delivery attempt"
             );
         }
-        let report = round.report;
-        self.record(&job, round).await;
+        let (report, counted) = (round.report, round.counted);
+        let recorded = self.record(&job, round).await;
+        // What is on its way again may still cost all of it; what was recorded by another worker was settled by that one.
+        if let Some(reservation) =
+            job.delivery.reserved.as_ref().filter(|_| recorded && state != DeliveryState::Queued)
+        {
+            self.options.treasury.give_back(reservation, reservation.amount.saturating_sub(counted));
+        }
         if let Some(state) = report {
             self.record(&job, Round::ended(Vec::new(), state)).await;
         }
@@ -207,7 +211,7 @@ impl Worker {
             let attempt = match job.delivery.tenant.mode {
                 Mode::Test => match self.play(provider, job) {
                     Ok(round) => return Some(with_earlier(attempts, round)),
-                    Err(attempt) => attempt,
+                    Err(attempt) => *attempt,
                 },
                 Mode::Live => match self.attempt(provider, job, &outgoing, &to).await {
                     Some(attempt) => attempt,
@@ -219,7 +223,8 @@ impl Worker {
             let taken = attempt.error.is_none();
             attempts.push(attempt);
             if taken {
-                return Some(Round::ended(attempts, DeliveryState::Sent));
+                let counted = self.counted(provider, job, &outgoing, &to);
+                return Some(Round { counted, ..Round::ended(attempts, DeliveryState::Sent) });
             }
         }
         Some(self.refused(job, attempts))
@@ -233,7 +238,8 @@ impl Worker {
         let retry_at =
             self.options.clock.now().plus(back_off(job.delivery.tries, u16::from_be_bytes(random)));
         if helps && retry_at < job.delivery.expires_at {
-            return Round { attempts, state: DeliveryState::Queued, retry_at: Some(retry_at), report: None };
+            let again = Round::ended(attempts, DeliveryState::Queued);
+            return Round { retry_at: Some(retry_at), ..again };
         }
         Round::ended(attempts, DeliveryState::Failed)
     }
@@ -250,17 +256,31 @@ impl Worker {
             lease: delivery.due.unwrap_or_else(|| now.plus(countersign_core::limits::LEASE)),
             expires_at: delivery.expires_at,
         };
-        self.carriers.attempt(name, &send).await
+        let mut attempt = self.carriers.attempt(name, &send).await?;
+        if attempt.error.is_none() {
+            let price = routes.tariff.price(name, to);
+            attempt.cost =
+                price.map(|price| price.price.times(text::parts(delivery.channel, &outgoing.message)));
+        }
+        Some(attempt)
+    }
+
+    /// What a message that a provider took counts for budgets.
+    fn counted(&self, provider: &str, job: &Job, outgoing: &Outgoing, to: &Recipient) -> u64 {
+        let tariff = &self.options.board.routes(self.options.clock.now()).tariff;
+        let parts = text::parts(job.delivery.channel, &outgoing.message);
+        tariff.counted(provider, to).saturating_mul(u64::from(parts))
     }
 
     /// The providers of test mode: the outbox, and those of the scenario numbers.
-    fn play(&self, name: &str, job: &Job) -> Result<Round, Attempt> {
+    fn play(&self, name: &str, job: &Job) -> Result<Round, Box<Attempt>> {
         let now = self.options.clock.now();
         let taken = |provider: &str| Attempt {
             at: now,
             provider: provider.to_owned(),
             error: None,
             message_id: None,
+            cost: None,
         };
         let due = job.delivery.id.created_at().plus(LATE);
         match name {
@@ -269,13 +289,16 @@ impl Worker {
                 state: DeliveryState::Queued,
                 retry_at: Some(due),
                 report: None,
+                counted: 0,
             }),
             scenario::UNDELIVERED => Ok(Round {
                 report: Some(DeliveryState::Failed),
                 ..Round::ended(vec![taken(name)], DeliveryState::Sent)
             }),
             scenario::FAILS => {
-                Err(refused(now, name, Fault::Provider, true, "unavailable", "the scenario says so"))
+                let attempt =
+                    refused(now, name, Fault::Provider, true, "unavailable", "the scenario says so");
+                Err(Box::new(attempt))
             }
             scenario::LATE => Ok(Round::ended(vec![taken(TEST_OUTBOX)], DeliveryState::Sent)),
             _ => Ok(Round::ended(vec![taken(name)], DeliveryState::Sent)),
@@ -332,29 +355,23 @@ impl Worker {
         known.get(&id).map(|(_, project)| Arc::clone(project))
     }
 
-    async fn record(&self, job: &Job, round: Round) {
+    /// Writes down what came of a job; whether it was still for this worker to say.
+    async fn record(&self, job: &Job, round: Round) -> bool {
         let sent = Sent {
             delivery: job.delivery.id,
             attempts: round.attempts,
             state: round.state,
             retry_at: round.retry_at,
         };
-        let request = Request {
-            tenant: job.delivery.tenant,
-            actor: Actor::System,
-            request_id: None,
-            policy: Arc::clone(&self.policy),
-            routes: Arc::clone(&self.routes),
-            limits_apply: false,
-            clock_ahead: Duration::ZERO,
-            ip_held_until: None,
-            entropy: Entropy::draw(self.options.entropy.as_ref()),
-            once: None,
-            command: Command::Sent(sent),
-        };
+        let entropy = Entropy::draw(self.options.entropy.as_ref());
+        let request = Request::of_system(job.delivery.tenant, entropy, Command::Sent(sent));
         let _desk = self.desks.acquire().await;
-        if let Err(error) = self.options.store.submit(request).await {
-            tracing::error!(delivery = %job.delivery.id, %error, "an outcome was not recorded; its lease will end");
+        match self.options.store.submit(request).await {
+            Ok(outcome) => matches!(outcome.answer, Answer::Done(_)),
+            Err(error) => {
+                tracing::error!(delivery = %job.delivery.id, %error, "an outcome was not recorded; its lease will end");
+                false
+            }
         }
     }
 }

@@ -144,6 +144,7 @@ impl Member {
             limits_apply: self.limits_apply(),
             clock_ahead: self.clock_ahead(),
             ip_held_until: None,
+            permit: countersign_core::budget::Permit::Unmetered,
             entropy: Entropy::draw(app.services.entropy.as_ref()),
             once,
             command,

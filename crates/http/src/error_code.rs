@@ -84,6 +84,9 @@ error_codes! {
         cause "The project does not send to the country of this number.", fix "Allow the country in the project, if you want to serve it.";
     ChannelNotAllowed = 403 "channel_not_allowed", "The channel is not allowed", retry false, CannotSend,
         cause "The project's profile forbids this channel for this purpose.", fix "Use another channel.";
+    BudgetExceeded = 403 "budget_exceeded", "The budget is spent", retry false, CannotSend,
+        cause "A budget that covers this message has nothing left for it today (UTC).",
+        fix "Wait for the next day, or raise the budget; `countersign budgets show` tells which it is.";
     ResourceNotFound = 404 "resource_not_found", "No such object", retry false, NoLonger,
         cause "The id is not known in this project and mode, or was removed by retention.",
         fix "Check the id, and that the key has the mode and project that made it.";

@@ -8,6 +8,7 @@ mod api_keys;
 mod app;
 mod auth;
 mod body;
+mod budgets;
 mod caller;
 mod checks;
 mod compat;
@@ -39,13 +40,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
+use countersign_core::budget::Treasury;
 use countersign_core::health::Board;
 use countersign_core::keys::{Code, Keys};
 use countersign_core::quota::Quota;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::time::{Clock, EntropySource};
-use countersign_core::verification::{Channel, Private, Verification};
+use countersign_core::verification::{Channel, Private, Purpose, Verification};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use app::App;
@@ -65,6 +67,8 @@ pub struct Services {
     pub entropy: Arc<dyn EntropySource>,
     /// The routing table and how its providers stand.
     pub board: Arc<Board>,
+    /// Where permits for sends come from that budgets pay.
+    pub treasury: Arc<dyn Treasury>,
     /// Writes the messages the test outbox shows.
     pub messages: Arc<dyn Messages>,
     /// `iss` of proofs: the base URL of this server. Test proofs have `/test` behind it.
@@ -85,6 +89,21 @@ impl Services {
     }
 }
 
+/// A message before it has a code.
+#[derive(Clone, Copy)]
+pub struct Draft<'a> {
+    /// What is known of the person.
+    pub private: &'a Private,
+    /// What the code is for.
+    pub purpose: Purpose,
+    /// How it travels.
+    pub channel: Channel,
+    /// How long the code lives.
+    pub lifetime: std::time::Duration,
+    /// Symbols of the code.
+    pub code_length: u8,
+}
+
 /// Writes a message as a provider would get it. Implemented over the delivery crate, which this one never sees.
 pub trait Messages: Send + Sync + 'static {
     /// The text of the message that carries `code` over `channel`.
@@ -96,6 +115,9 @@ pub trait Messages: Send + Sync + 'static {
         channel: Channel,
         code: &Code,
     ) -> String;
+
+    /// The parts a message is charged by.
+    fn parts(&self, project: &Project, draft: &Draft<'_>) -> u32;
 
     /// The text message of each language, with `{{code}}`, `{{friendly_name}}` and `{{ttl}}` where those stand.
     fn texts(&self) -> Vec<(&'static str, String)>;
@@ -147,12 +169,13 @@ fn administration() -> [Endpoint; 5] {
 }
 
 /// What there is to see of routes and providers, by a key or over the owner-only socket.
-fn routing_calls() -> [Endpoint; 3] {
+fn routing_calls() -> [Endpoint; 4] {
     use routing::{list, providers, resolve};
     [
         (list::DOC, get(list::list)),
         (resolve::DOC, post(resolve::resolve)),
         (providers::DOC, get(providers::list)),
+        (budgets::list::DOC, get(budgets::list::list)),
     ]
 }
 

@@ -42,6 +42,9 @@ impl Messages for Fixed {
     fn render(&self, _: &Project, _: &Verification, _: &Private, _: Channel, _: &Code) -> String {
         String::new()
     }
+    fn parts(&self, _: &Project, _: &Draft<'_>) -> u32 {
+        1
+    }
     fn texts(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
@@ -81,6 +84,27 @@ fn project() -> Project {
         created_at: Timestamp::default(),
         test_clock_ahead: 0,
         outbox_cleared_at: None,
+    }
+}
+
+/// Pays for everything.
+struct NoBudgets;
+
+impl Treasury for NoBudgets {
+    fn is_metered(&self, _: Tenant) -> bool {
+        false
+    }
+    fn take<'a>(
+        &'a self,
+        _: Tenant,
+        _: &'a countersign_core::recipient::Recipient,
+        _: u64,
+    ) -> Pending<'a, countersign_core::budget::Permit> {
+        ready(countersign_core::budget::Permit::Unmetered)
+    }
+    fn give_back(&self, _: &countersign_core::budget::Reservation, _: u64) {}
+    fn standing(&self) -> Pending<'_, Vec<countersign_core::budget::Standing>> {
+        ready(Vec::new())
     }
 }
 
@@ -133,6 +157,15 @@ impl Store for Reached {
     ) -> Pending<'_, Vec<countersign_core::setting::Setting>> {
         ready(Vec::new())
     }
+    fn change_budget(&self, change: countersign_core::budget::Change) -> Pending<'_, u64> {
+        ready(change.wanted)
+    }
+    fn budgets(
+        &self,
+        _: countersign_core::budget::Day,
+    ) -> Pending<'_, Vec<(countersign_core::budget::BudgetId, u64)>> {
+        ready(Vec::new())
+    }
     fn claim(&self, _: usize) -> Pending<'_, Vec<Job>> {
         ready(Vec::new())
     }
@@ -167,6 +200,7 @@ fn services() -> Services {
         clock: Arc::new(Fixed),
         entropy: Arc::new(Fixed),
         board: Arc::default(),
+        treasury: Arc::new(NoBudgets),
         messages: Arc::new(Fixed),
         issuer: "http://localhost".into(),
         public_url: None,

@@ -102,6 +102,7 @@ impl Requests {
             limits_apply: self.limits_apply,
             clock_ahead: self.clock_ahead,
             ip_held_until: None,
+            permit: countersign_core::budget::Permit::Unmetered,
             entropy: Entropy::draw(&*self.entropy),
             once: None,
             command,

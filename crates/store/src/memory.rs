@@ -1,10 +1,13 @@
 //! The reference engine: the rows in maps, one command a batch. For simulation and as the yardstick of the others.
 
+mod budgets;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
+use countersign_core::budget::{BudgetId, Change, Day};
 use countersign_core::command::{Job, RecipientIndex, Recorded, Request};
 use countersign_core::delivery::Delivery;
 use countersign_core::ids::{DeliveryId, KeyId, ProjectId, RecipientId, VerificationId};
@@ -24,6 +27,7 @@ use countersign_core::verification::{Status, Verification};
 
 use crate::HandOver;
 use crate::load::{Rows, load};
+use budgets::Budgets;
 
 #[derive(Default)]
 struct Tables {
@@ -38,6 +42,7 @@ struct Tables {
     journal: Vec<Entry>,
     once: BTreeMap<Digest, Recorded>,
     settings: BTreeMap<SettingKey, Setting>,
+    budgets: Budgets,
 }
 
 impl Rows for &Tables {
@@ -190,12 +195,8 @@ impl Tables {
         let setting = setting.and_then(|key| self.settings.get(&key)).cloned();
         let found = Found { project, key, setting, settings_of_kind };
         let (effects, answer) = tenancy::decide(request, found, now);
-        if let Some(project) = effects.project {
-            self.projects.insert(project.id, project);
-        }
-        if let Some(key) = effects.key {
-            self.keys.insert(key.id, key);
-        }
+        self.projects.extend(effects.project.map(|project| (project.id, project)));
+        self.keys.extend(effects.key.map(|key| (key.id, key)));
         self.settings.extend(effects.setting.map(|setting| (setting.key, setting)));
         if let Some(key) = effects.removed {
             self.settings.remove(&key);
@@ -351,6 +352,14 @@ impl Store for MemoryStore {
                 tables.settings.values().filter(|row| (row.key.tenant, row.key.kind) == (tenant, kind));
             of_kind.cloned().collect()
         })
+    }
+
+    fn change_budget(&self, change: Change) -> Pending<'_, u64> {
+        self.with(|tables, _| tables.budgets.change(&change))
+    }
+
+    fn budgets(&self, day: Day) -> Pending<'_, Vec<(BudgetId, u64)>> {
+        self.with(|tables, _| tables.budgets.of_day(day))
     }
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {

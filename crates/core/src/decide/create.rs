@@ -93,8 +93,9 @@ fn held(turn: &Turn<'_>, create: &Create, channel: Channel, row: &RecipientRow) 
         Some(Held::Until(until)) if until >= expires_at => return Some(Refusal::RecipientPaused(until)),
         Some(Held::Until(_)) | None => {}
     }
+    let unpaid = turn.over_budget().filter(|_| channel != Channel::Own);
     if !turn.request.limits_apply {
-        return None;
+        return unpaid;
     }
     if let Some(until) = turn.request.ip_held_until {
         return Some(Refusal::IpRateLimited(until));
@@ -102,7 +103,8 @@ fn held(turn: &Turn<'_>, create: &Create, channel: Channel, row: &RecipientRow) 
     if channel == Channel::Own {
         return None;
     }
-    row.send_allowed_at(policy, create.lane, turn.now).map(Refusal::RecipientRateLimited)
+    let limited = row.send_allowed_at(policy, create.lane, turn.now).map(Refusal::RecipientRateLimited);
+    limited.or(unpaid)
 }
 
 /// The ledger row of a recipient seen for the first time.
@@ -344,6 +346,7 @@ pub(super) fn reserve_send(
         providers,
         created_at: turn.now,
         tries: 0,
+        reserved: turn.reservation(),
     }
 }
 

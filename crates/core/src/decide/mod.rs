@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use crate::budget::{Permit, Reservation};
 use crate::command::{Answer, Command, Effects, Request, Snapshot};
 use crate::delivery::Delivery;
 use crate::ids::{DeliveryId, EntryId, RecipientId, VerificationId};
@@ -83,6 +84,19 @@ impl Turn<'_> {
             verification: verification.map(|verification| verification.id),
             delivery: None,
             event,
+        }
+    }
+
+    /// Refuses a send that no budget pays for.
+    fn over_budget(&self) -> Option<Refusal> {
+        (self.request.permit == Permit::Exceeded).then_some(Refusal::BudgetExceeded)
+    }
+
+    /// What was set aside for the send of this command.
+    fn reservation(&self) -> Option<Reservation> {
+        match &self.request.permit {
+            Permit::Granted(reservation) => Some(reservation.clone()),
+            Permit::Unmetered | Permit::Exceeded => None,
         }
     }
 

@@ -77,6 +77,9 @@ fn way(
             return Err(Refusal::RecipientRateLimited(at));
         }
     }
+    if let Some(refusal) = turn.over_budget() {
+        return Err(refusal);
+    }
     // Whoever was erased cannot be sent to.
     let to = recipient(turn, verification, row).ok_or(Refusal::CannotReceive)?;
     if verification.tenant.mode == Mode::Test

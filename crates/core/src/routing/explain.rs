@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{Candidate, Rating, Route, Routes, Wanted};
+use crate::money::Price;
 use crate::verification::{Channel, named};
 
 named!(
@@ -49,6 +50,8 @@ pub struct Step<'a> {
     pub rating: Rating,
     /// Whom its messages come from.
     pub sender: Option<&'a str>,
+    /// What it asks for one part of a message.
+    pub price: Option<Price>,
 }
 
 /// The whole answer.
@@ -102,6 +105,7 @@ impl Routes {
                     candidate,
                     share: u16::try_from(share).unwrap_or(1000),
                     rating: self.standing.0.get(&candidate.provider).cloned().unwrap_or_default(),
+                    price: self.tariff.price(&candidate.provider, wanted.to),
                     sender: candidate.senders.to(country).or_else(|| route.senders.to(country)),
                 });
             }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ids::ProjectId;
+use crate::money::Tariff;
 use crate::recipient::{Country, Recipient, RecipientKind};
 use crate::tenant::{Mode, Tenant};
 use crate::verification::{Channel, Purpose};
@@ -145,6 +146,8 @@ pub struct Routes {
     pub disabled: Arc<BTreeSet<String>>,
     /// How the providers stand, as this node sees it.
     pub standing: Arc<Standing>,
+    /// What the providers ask.
+    pub tariff: Arc<Tariff>,
 }
 
 impl Routes {
@@ -199,6 +202,16 @@ impl Routes {
         }
         order.sort_by_key(|provider| self.standing.is_open(provider));
         order
+    }
+
+    /// What one part of a message counts for budgets at most, whoever of its providers carries it.
+    #[must_use]
+    pub fn dearest(&self, wanted: &Wanted<'_>, channel: Channel) -> u64 {
+        let tiers = self.tiers(wanted, channel).into_iter();
+        let counted = tiers
+            .flat_map(|(_, candidates)| candidates)
+            .map(|candidate| self.tariff.counted(&candidate.provider, wanted.to));
+        counted.max().unwrap_or_default()
     }
 
     /// The channels that can reach a recipient, the preferred one first.

@@ -38,6 +38,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Outcome {
         Command::Check { config } => {
             let read = Config::read(config)?;
             read.providers()?;
+            read.tariff()?;
             output.answer(&format!("{} is good", config.display()), &json!({ "ok": true }));
         }
         Command::Show { config } => {

@@ -67,6 +67,7 @@ async fn examine(place: &Place) -> Vec<Finding> {
     findings.push(Finding::of("key ring", roots.map(|roots| note(roots.len()))));
     findings.push(store(&config).await);
     findings.extend(providers(&config).await);
+    findings.extend(prices(&config));
     findings
 }
 
@@ -156,6 +157,16 @@ fn refusing(why: &Unavailable) -> Problem {
         _ => "look into the log and at the space of the disk or database",
     };
     Problem::new("the store refuses every change", why, fix)
+}
+
+/// The price table, where there is one.
+fn prices(config: &Config) -> Option<Finding> {
+    config.money.prices.as_ref()?;
+    let priced = config.tariff().map(|tariff| {
+        let names: Vec<_> = tariff.providers().collect();
+        format!("of {}", names.join(", "))
+    });
+    Some(Finding::of("prices", priced))
 }
 
 /// What the running server says of its store.

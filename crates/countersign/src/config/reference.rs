@@ -1,6 +1,6 @@
 //! The documentation of the configuration, from which the sample and the reference page are made.
 
-use super::{keys, log, providers, retention, routes, routing, server, store};
+use super::{keys, log, money, providers, retention, routes, routing, server, store};
 
 /// One key.
 pub(super) struct Field {
@@ -26,7 +26,7 @@ pub(super) struct Section {
     pub(super) fields: &'static [Field],
 }
 
-const SECTIONS: [&Section; 10] = [
+const SECTIONS: [&Section; 12] = [
     &server::SECTION,
     &server::TLS_SECTION,
     &store::SECTION,
@@ -34,9 +34,11 @@ const SECTIONS: [&Section; 10] = [
     &log::SECTION,
     &retention::SECTION,
     &routing::SECTION,
+    &money::SECTION,
     &providers::SMTP_SECTION,
     &providers::HTTP_SECTION,
     &routes::SECTION,
+    &money::BUDGETS_SECTION,
 ];
 
 const WIDTH: usize = 100;

@@ -153,7 +153,7 @@ fn senders(elsewhere: Option<&String>, of_country: &BTreeMap<String, String>) ->
 }
 
 /// What is wrong: at which key, what, and how to put it right.
-type Fault = (&'static str, String, String);
+pub(super) type Fault = (&'static str, String, String);
 
 pub(super) fn validate(routes: &[Route], providers: &toml::Table) -> Result<(), Invalid> {
     for (index, route) in routes.iter().enumerate() {
@@ -185,23 +185,9 @@ impl Route {
     }
 
     fn check_matches(&self) -> Result<(), Fault> {
-        if let Some(country) = self.countries.iter().find(|country| Country::from_str(country).is_err()) {
-            return Err(no_country("countries", country));
-        }
-        let is_prefix = |prefix: &str| {
-            prefix.strip_prefix('+').is_some_and(|digits| {
-                (1..=MOST_DIGITS).contains(&digits.len())
-                    && digits.bytes().all(|digit| digit.is_ascii_digit())
-            })
-        };
-        if let Some(prefix) = self.prefixes.iter().find(|prefix| !is_prefix(prefix)) {
-            let fix = "write a plus and digits, like \"+48\" or \"+4860\"".to_owned();
-            return Err(("prefixes", format!("{prefix:?} is not the beginning of a number"), fix));
-        }
-        if let Some(project) = self.projects.iter().find(|project| project.parse::<ProjectId>().is_err()) {
-            let fix = "write the id that `countersign projects list` shows, prj_…".to_owned();
-            return Err(("projects", format!("{project:?} is not the id of a project"), fix));
-        }
+        check_countries("countries", self.countries.iter())?;
+        check_prefixes(&self.prefixes)?;
+        check_projects(&self.projects)?;
         if let Some(purpose) = self.purposes.iter().find(|purpose| Purpose::named(purpose).is_none()) {
             let known: Vec<_> = Purpose::ALL.iter().map(|purpose| purpose.as_str()).collect();
             let fix = format!("write some of {}", known.join(", "));
@@ -243,9 +229,7 @@ impl Route {
 }
 
 fn check_senders(elsewhere: Option<&String>, of_country: &BTreeMap<String, String>) -> Result<(), Fault> {
-    if let Some(country) = of_country.keys().find(|country| Country::from_str(country).is_err()) {
-        return Err(no_country("senders", country));
-    }
+    check_countries("senders", of_country.keys())?;
     let mut all = elsewhere.map(|sender| ("sender", sender)).into_iter();
     let mut all = all.by_ref().chain(of_country.values().map(|sender| ("senders", sender)));
     match all.find(|(_, sender)| !is_line(sender)) {
@@ -257,12 +241,49 @@ fn check_senders(elsewhere: Option<&String>, of_country: &BTreeMap<String, Strin
     }
 }
 
-fn no_country(key: &'static str, country: &str) -> Fault {
-    let fix = "write two capital letters (ISO 3166-1), like \"PL\"".to_owned();
-    (key, format!("{country:?} is not a country"), fix)
+/// Countries as ISO 3166-1 has them.
+pub(super) fn check_countries<'a>(
+    key: &'static str,
+    mut countries: impl Iterator<Item = &'a String>,
+) -> Result<(), Fault> {
+    match countries.find(|country| Country::from_str(country).is_err()) {
+        None => Ok(()),
+        Some(country) => {
+            let fix = "write two capital letters (ISO 3166-1), like \"PL\"".to_owned();
+            Err((key, format!("{country:?} is not a country"), fix))
+        }
+    }
 }
 
-fn is_line(text: &str) -> bool {
+/// Beginnings of numbers, with the plus.
+pub(super) fn check_prefixes(prefixes: &[String]) -> Result<(), Fault> {
+    let is_prefix = |prefix: &str| {
+        prefix.strip_prefix('+').is_some_and(|digits| {
+            (1..=MOST_DIGITS).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+        })
+    };
+    match prefixes.iter().find(|prefix| !is_prefix(prefix)) {
+        None => Ok(()),
+        Some(prefix) => {
+            let fix = "write a plus and digits, like \"+48\" or \"+4860\"".to_owned();
+            Err(("prefixes", format!("{prefix:?} is not the beginning of a number"), fix))
+        }
+    }
+}
+
+/// Ids of projects.
+pub(super) fn check_projects(projects: &[String]) -> Result<(), Fault> {
+    match projects.iter().find(|project| project.parse::<ProjectId>().is_err()) {
+        None => Ok(()),
+        Some(project) => {
+            let fix = "write the id that `countersign projects list` shows, prj_…".to_owned();
+            Err(("projects", format!("{project:?} is not the id of a project"), fix))
+        }
+    }
+}
+
+/// Whether a text is a name: one line, not empty, not too long.
+pub(super) fn is_line(text: &str) -> bool {
     (1..=MOST_CHARS).contains(&text.chars().count())
         && !text.contains(char::is_control)
         && text.trim() == text

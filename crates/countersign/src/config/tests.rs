@@ -86,11 +86,40 @@ fn wrong_values_of_each_section_are_refused() {
         ("[[routes]]\nchannel = \"sms\"\nproviders = [{ name = \"x\", wait = 3 }]", "unknown field `wait`"),
         ("[[routes]]\nchannel = \"sms\"\nproviders = [7]", "the name of a provider, or"),
         ("[routing]\ndisabled = [\"x\"]", "routing.disabled"),
+        ("[money]\nprices = \"p.csv\"", "money.currency"),
+        ("[money]\ncurrency = \"euro\"", "money.currency"),
+        ("[money]\ncurrency = \"EUR\"\nrates = { USD = \"0\" }", "money.rates"),
+        ("[money]\ncurrency = \"EUR\"\nrates = { dollar = \"1\" }", "money.rates"),
+        ("[money]\ncurrency = \"EUR\"\n[[budgets]]\nname = \"a\"\nper_day = \"1\"", "money.prices"),
         ("[routing]\nslow_seconds = 0", "routing.slow_seconds"),
         ("[routing]\nslow_seconds = 61", "routing.slow_seconds"),
     ] {
         let problem = parse(text).unwrap_err();
         assert!(problem.why.contains(key), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn budgets_are_checked() {
+    let with = |lines: &str| {
+        parse(&format!(
+            "[money]\nprices = \"p.csv\"\ncurrency = \"EUR\"\n[[budgets]]\nname = \"all\"\nper_day = \"250.00\"\n{lines}"
+        ))
+    };
+    assert!(with("countries = [\"PL\"]\nprefixes = [\"+48\"]").is_ok());
+    for (lines, key) in [
+        ("countries = [\"Poland\"]", "budgets.0.countries"),
+        ("prefixes = [\"48\"]", "budgets.0.prefixes"),
+        ("projects = [\"shop\"]", "budgets.0.projects"),
+        ("per_month = \"1\"", "unknown field `per_month`"),
+        ("[[budgets]]\nname = \"all\"\nper_day = \"1\"", "budgets.1.name"),
+        ("[[budgets]]\nname = \"b\"\nper_day = \"-1\"", "budgets.1.per_day"),
+        ("[[budgets]]\nname = \"b\"\nper_day = \"0.000001\"", "budgets.1.per_day"),
+        ("[[budgets]]\nname = \"b\"\nper_day = 5", "invalid type"),
+        ("[[budgets]]\nname = \"\"\nper_day = \"5\"", "budgets.1.name"),
+    ] {
+        let problem = with(lines).unwrap_err();
+        assert!(problem.why.contains(key), "{lines}: {problem}");
     }
 }
 

@@ -12,6 +12,7 @@ mod harness;
 mod kill;
 mod load;
 mod main_job;
+mod money;
 mod node_clocks;
 mod node_races;
 mod node_rings;

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,14 +16,13 @@ use crate::harness::{Answer, Server};
 #[derive(Clone)]
 struct Shared {
     messages: UnboundedSender<Value>,
-    status: Arc<AtomicU16>,
+    status: u16,
 }
 
-/// A gateway that answers with the status it is told to.
+/// A gateway that answers everything with one status.
 pub(crate) struct Gateway {
     pub(crate) url: String,
     pub(crate) messages: UnboundedReceiver<Value>,
-    status: Arc<AtomicU16>,
 }
 
 impl Gateway {
@@ -33,15 +30,10 @@ impl Gateway {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/send", listener.local_addr().unwrap());
         let (sender, messages) = unbounded_channel();
-        let status = Arc::new(AtomicU16::new(status));
-        let shared = Shared { messages: sender, status: Arc::clone(&status) };
+        let shared = Shared { messages: sender, status };
         let router = Router::new().route("/send", post(take)).with_state(shared);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, messages, status }
-    }
-
-    pub(crate) fn answer(&self, status: u16) {
-        self.status.store(status, Ordering::SeqCst);
+        Self { url, messages }
     }
 
     /// Its table in the configuration.
@@ -61,7 +53,7 @@ impl Gateway {
 
 async fn take(State(shared): State<Shared>, Json(message): Json<Value>) -> (StatusCode, Json<Value>) {
     shared.messages.send(message).unwrap();
-    let status = StatusCode::from_u16(shared.status.load(Ordering::SeqCst)).unwrap();
+    let status = StatusCode::from_u16(shared.status).unwrap();
     (status, Json(json!({})))
 }
 

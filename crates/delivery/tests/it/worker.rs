@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::budget::{Permit, Reservation, Standing, Treasury};
 use countersign_core::command::Answer;
 use countersign_core::delivery::DeliveryState;
 use countersign_core::health::{Board, Settings};
+use countersign_core::recipient::Recipient;
 use countersign_core::routing::{Route, Routes};
-use countersign_core::store::{Shown, Store as _};
+use countersign_core::store::{Pending, Shown, Store as _};
 use countersign_core::tenancy::AdminChange;
+use countersign_core::tenant::Tenant;
 use countersign_core::verification::Channel;
 use countersign_delivery::provider::{
     Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture,
@@ -47,6 +50,25 @@ impl Provider for Fake {
 
     fn verify(&self) -> ProviderFuture<'_, String> {
         Box::pin(async { Ok(String::new()) })
+    }
+}
+
+/// Takes nothing back, for nothing was set aside.
+struct NoBudgets;
+
+impl Treasury for NoBudgets {
+    fn is_metered(&self, _: Tenant) -> bool {
+        false
+    }
+
+    fn take<'a>(&'a self, _: Tenant, _: &'a Recipient, _: u64) -> Pending<'a, Permit> {
+        Box::pin(async { Ok(Permit::Unmetered) })
+    }
+
+    fn give_back(&self, _: &Reservation, _: u64) {}
+
+    fn standing(&self) -> Pending<'_, Vec<Standing>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 }
 
@@ -90,6 +112,7 @@ async fn world(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) ->
         entropy: Arc::new(SeededEntropy::new(9)),
         board: Arc::new(Board::new(routes, Settings::default(), providers.keys().cloned())),
         providers,
+        treasury: Arc::new(NoBudgets),
         arrivals: Arc::default(),
     };
     let (stop, stopped) = watch::channel(false);

@@ -13,6 +13,8 @@ pub(super) fn add(schemas: &mut Map<String, Value>) {
     add("Provider", provider());
     add("RouteResolve", resolve());
     add("RouteResolution", resolution());
+    add("Budget", budget());
+    add("BudgetList", list_of("Budget"));
     add("RouteList", list_of("Route"));
     add("ProviderList", list_of("Provider"));
 }
@@ -56,6 +58,20 @@ fn provider() -> Value {
     }))
 }
 
+/// So much of a currency, or null: `amount` divided by ten to the power of `scale`.
+fn optional_money() -> Value {
+    let money = json!({ "amount": integer(), "scale": integer(), "currency": text() });
+    json!({ "type": ["object", "null"], "properties": money, "description": "`amount` / 10^`scale`" })
+}
+
+fn budget() -> Value {
+    answer(&json!({
+        "object": { "const": "budget" }, "name": text(), "projects": texts(), "countries": texts(), "prefixes": texts(),
+        "day": text(), "per_day": optional_money(), "reserved": optional_money(), "held": optional_money(),
+        "remaining": optional_money(),
+    }))
+}
+
 fn resolve() -> Value {
     let fields = json!({
         "to": { "type": "string", "description": "A phone number in international form, or an email address" },
@@ -75,7 +91,7 @@ fn resolution() -> Value {
         "health": { "type": "integer", "description": "What is left of the weight, in thousandths" },
         "conversion": optional("integer"),
         "share": { "type": "integer", "description": "The chance to be first in its tier, in thousandths" },
-        "open_until": instant_or_null(), "sender": optional("string"), "on_failure": optional("string"),
+        "open_until": instant_or_null(), "sender": optional("string"), "price": optional_money(), "on_failure": optional("string"),
     }));
     answer(&json!({
         "object": { "const": "route_resolution" },
@@ -103,6 +119,13 @@ pub(super) fn example(schema: &str) -> Option<Value> {
                 { "country": "PL", "sent": 900, "approved": 700, "lower_bound": 749 },
             ]},
         }))),
+        "BudgetList" => Some(list(json!({
+            "object": "budget", "name": "poland", "projects": [], "countries": ["PL"], "prefixes": [], "day": "2026-01-31",
+            "per_day": { "amount": 25000000, "scale": 5, "currency": "EUR" },
+            "reserved": { "amount": 1225000, "scale": 5, "currency": "EUR" },
+            "held": { "amount": 100000, "scale": 5, "currency": "EUR" },
+            "remaining": { "amount": 23775000, "scale": 5, "currency": "EUR" },
+        }))),
         "RouteResolution" => Some(json!({
             "object": "route_resolution",
             "to": { "type": "phone", "masked": "+48••••••17", "country": "PL" },
@@ -113,7 +136,8 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             ],
             "steps": [{
                 "provider": "gateway", "route": "poland", "tier": 0, "weight": 1, "health": 1000, "conversion": null,
-                "share": 1000, "open_until": null, "sender": "ACME", "on_failure": null,
+                "share": 1000, "open_until": null, "sender": "ACME",
+                "price": { "amount": 645, "scale": 5, "currency": "EUR" }, "on_failure": null,
             }],
         })),
         _ => None,

@@ -85,6 +85,8 @@ struct StepView {
     share: u16,
     open_until: Option<Text<Timestamp>>,
     sender: Option<String>,
+    /// For one part of a message.
+    price: Option<serde_json::Value>,
     /// The provider that is asked when this one fails.
     on_failure: Option<String>,
 }
@@ -168,6 +170,7 @@ fn step(step: &Step<'_>, country: Option<Country>, on_failure: Option<String>) -
         share: step.share,
         open_until: step.rating.open_until.map(Text),
         sender: step.sender.map(str::to_owned),
+        price: step.price.map(|price| crate::budgets::money(price.price)),
         on_failure,
     }
 }

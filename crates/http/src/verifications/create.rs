@@ -44,6 +44,7 @@ pub(crate) const DOC: Operation = Operation {
         Code::BlockedByList,
         Code::ChannelNotAllowed,
         Code::NoRoute,
+        Code::BudgetExceeded,
         Code::RecipientRateLimited,
         Code::RecipientPaused,
         Code::RecipientBlocked,

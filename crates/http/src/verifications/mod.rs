@@ -101,7 +101,7 @@ pub(crate) async fn submit(
 ) -> Result<Response, Problem> {
     // A code goes only into the answer of a call that made it or asked for it.
     let with_code = matches!(request.command, Command::Create(_) | Command::Resend(..));
-    let outcome = app.services.store.submit(request).await?;
+    let outcome = crate::budgets::submit(app, member.project(), request).await?;
     let mut response = match &outcome.answer {
         Answer::Done(snapshot) => done(app, member, snapshot, with_code, status).await?,
         Answer::Approved(snapshot, grant) => {

@@ -12,6 +12,7 @@ pub(crate) enum Table {
     Journal,
     Once,
     Setting,
+    Budget,
 }
 
 /// What a column holds.
@@ -24,7 +25,7 @@ pub(crate) enum Kind {
 
 impl Table {
     /// All of them, in the order in which they are copied.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Project,
         Self::ApiKey,
         Self::RecipientIndex,
@@ -34,6 +35,7 @@ impl Table {
         Self::Journal,
         Self::Once,
         Self::Setting,
+        Self::Budget,
     ];
 
     /// Its name in both engines.
@@ -48,6 +50,7 @@ impl Table {
             Self::Journal => "journal",
             Self::Once => "once",
             Self::Setting => "setting",
+            Self::Budget => "budget",
         }
     }
 
@@ -72,6 +75,7 @@ impl Table {
             Self::Journal => &[("n", Number), ("stamp", Number), ("verification", Bytes), ("body", Bytes)],
             Self::Once => &[("key", Bytes), ("at", Number), ("body", Bytes)],
             Self::Setting => &[("tenant", Bytes), ("kind", Text), ("id", Bytes), ("body", Bytes)],
+            Self::Budget => &[("id", Bytes), ("day", Number), ("reserved", Number)],
         }
     }
 }

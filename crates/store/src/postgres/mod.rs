@@ -3,6 +3,7 @@
 //! `lane` carries a batch through one transaction; `turn` is what happens inside it, with `load` and `write` for its two
 //! round trips. `node` is what a node owes the others. `sql` has every statement.
 
+mod budget_table;
 mod engine;
 mod failure;
 mod lane;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::batch::Outcome;
+use countersign_core::budget::{BudgetId, Change, Day};
 use countersign_core::command::{Job, RecipientIndex, Request};
 use countersign_core::ids::{ProjectId, VerificationId};
 use countersign_core::journal::Actor;
@@ -300,6 +302,16 @@ impl Store for PostgresStore {
                 move |session| async move { settings_table::all(&session, tenant, kind).await },
             ),
         )
+    }
+
+    fn change_budget(&self, change: Change) -> Pending<'_, u64> {
+        Box::pin(
+            self.with_session(move |session| async move { budget_table::change(&session, &change).await }),
+        )
+    }
+
+    fn budgets(&self, day: Day) -> Pending<'_, Vec<(BudgetId, u64)>> {
+        Box::pin(self.with_session(move |session| async move { budget_table::of_day(&session, day).await }))
     }
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {

@@ -129,6 +129,7 @@ const fn select(table: Table) -> (&'static str, &'static str, &'static [usize]) 
         Table::Journal => ("seq, at, verification, body", "seq", &[0]),
         Table::Once => ("key, at, body, seq", "seq", &[3]),
         Table::Setting => ("tenant, kind, id, body", "tenant, kind, id", &[0, 1, 2]),
+        Table::Budget => ("id, day, reserved", "id, day", &[0, 1]),
     }
 }
 

@@ -81,7 +81,7 @@ fn attempt(world: &World, fault: Option<Fault>) -> Attempt {
         class: "rejected".to_owned(),
         detail: "The provider said no.".to_owned(),
     });
-    Attempt { at: world.now, provider: "gateway".to_owned(), error, message_id: None }
+    Attempt { at: world.now, provider: "gateway".to_owned(), error, message_id: None, cost: None }
 }
 
 fn fail(world: &mut World, delivery: DeliveryId, fault: Fault) -> Answer {

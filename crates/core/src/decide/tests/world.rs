@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::invariants;
 use crate::batch::{Changes, Loaded, Outcome, run};
+use crate::budget::Permit;
 use crate::command::{
     Answer, Check, Command, Create, Entered, Job, Needs, Once, RecipientIndex, Recorded, Request,
     Root as Stands, Sent, Snapshot, Target,
@@ -55,6 +56,7 @@ pub(super) struct World {
     pub(super) limits_apply: bool,
     pub(super) clock_ahead: Duration,
     pub(super) ip_held_until: Option<Timestamp>,
+    pub(super) permit: Permit,
     pub(super) keys: Keys,
     pub(super) rows: Rows,
     drawn: u64,
@@ -93,6 +95,7 @@ impl World {
             limits_apply: true,
             clock_ahead: Duration::ZERO,
             ip_held_until: None,
+            permit: Permit::Unmetered,
             keys: ring(1, &[1]),
             rows: Rows::default(),
             drawn: 0,
@@ -143,6 +146,7 @@ impl World {
             limits_apply: self.limits_apply,
             clock_ahead: self.clock_ahead,
             ip_held_until: self.ip_held_until,
+            permit: self.permit.clone(),
             entropy: Entropy::draw(&Counted(self.drawn)),
             once: None,
             command,

@@ -42,6 +42,9 @@ async fn told(store: &dyn Store, mine: &Requests) -> Vec<String> {
     told.push(format!("{:?}", store.projects().await.unwrap()));
     told.push(format!("{:?}", store.keys(mine.tenant.project).await.unwrap()));
     told.push(format!("{:?}", store.settings(mine.tenant, SettingKind::RateLimit).await.unwrap()));
+    let spent = store.budgets(super::TODAY).await.unwrap();
+    assert_eq!(spent.len(), 2);
+    told.push(format!("{spent:?}"));
     told.push(format!("{:?}", store.journal(0, 1_000).await.unwrap()));
     told.push(format!("{:?}", store.journal(3, 2).await.unwrap()));
     told
