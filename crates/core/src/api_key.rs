@@ -33,6 +33,8 @@ named!(
         9 SettingsManage = "settings:manage",
         /// See routes, providers and how they stand.
         16 RoutesRead = "routes:read",
+        /// Write and read message templates.
+        17 TemplatesManage = "templates:manage",
     }
 );
 
@@ -175,8 +177,8 @@ impl ApiKey {
 #[must_use]
 pub fn default_scopes(kind: KeyKind, mode: Mode) -> Vec<Scope> {
     use Scope::{
-        CodesReveal, KeysManage, ProjectsManage, RoutesRead, TestControl, VerificationsCheck,
-        VerificationsRead, VerificationsWrite,
+        CodesReveal, KeysManage, ProjectsManage, RoutesRead, TemplatesManage, TestControl,
+        VerificationsCheck, VerificationsRead, VerificationsWrite,
     };
     match (kind, mode) {
         (KeyKind::Secret, Mode::Live) => {
@@ -190,6 +192,7 @@ pub fn default_scopes(kind: KeyKind, mode: Mode) -> Vec<Scope> {
                 CodesReveal,
                 TestControl,
                 RoutesRead,
+                TemplatesManage,
             ]
         }
         (KeyKind::Restricted, _) => Vec::new(),

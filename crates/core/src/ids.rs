@@ -184,6 +184,11 @@ id!(
     ProofId,
     "prf"
 );
+id!(
+    /// A message template.
+    TemplateId,
+    "tpl"
+);
 
 #[cfg(test)]
 mod tests {

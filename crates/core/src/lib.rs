@@ -20,6 +20,7 @@ pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod message_template;
 pub mod money;
 pub mod origin;
 pub mod policy;

@@ -13,4 +13,5 @@ pub mod provider;
 pub mod smtp;
 pub mod text;
 mod tls;
+mod wording;
 pub mod worker;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::keys::Code;
+use countersign_core::message_template::Version;
 use countersign_core::tenancy::Project;
 use countersign_core::verification::{Channel, Private, Purpose, Verification};
 
@@ -21,6 +22,8 @@ pub struct Draft<'a> {
     pub channel: Channel,
     /// How long the code lives.
     pub lifetime: Duration,
+    /// Whose words it has; `None` has those that ship.
+    pub template: Option<&'a Version>,
 }
 
 /// Renders the message that carries `code`.
@@ -33,9 +36,10 @@ pub fn of(
     private: &Private,
     channel: Channel,
     code: &Code,
+    template: Option<&Version>,
 ) -> Result<RenderedMessage, RenderError> {
     let lifetime = verification.expires_at.since(verification.created_at);
-    let draft = Draft { project, private, purpose: verification.purpose, channel, lifetime };
+    let draft = Draft { project, private, purpose: verification.purpose, channel, lifetime, template };
     draft.render(code.reveal())
 }
 
@@ -52,8 +56,8 @@ impl Draft<'_> {
     /// # Errors
     /// When a value cannot stand in a message, see [`messages::render`].
     pub fn render(&self, code: &str) -> Result<RenderedMessage, RenderError> {
-        let Self { project, private, purpose, channel, lifetime } = *self;
-        messages::render(&MessageInput {
+        let Self { project, private, purpose, channel, lifetime, template } = *self;
+        let input = MessageInput {
             locale: private.locale.as_deref().unwrap_or(&project.locale),
             medium: if channel == Channel::Email { Medium::Email } else { Medium::Sms },
             purpose,
@@ -69,7 +73,8 @@ impl Draft<'_> {
                 payee: &transaction.payee,
                 reference: transaction.reference.as_deref(),
             }),
-        })
+        };
+        messages::render_with(&input, template)
     }
 }
 

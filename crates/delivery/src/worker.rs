@@ -13,6 +13,7 @@ use countersign_core::delivery::{Attempt, DeliveryState, Fault};
 use countersign_core::health::Board;
 use countersign_core::ids::ProjectId;
 use countersign_core::keys::Keys;
+use countersign_core::message_template::Version;
 use countersign_core::recipient::Recipient;
 use countersign_core::routing::{TEST_OUTBOX, Wanted};
 use countersign_core::scenario::providers as scenario;
@@ -20,13 +21,14 @@ use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::tenant::Mode;
 use countersign_core::time::{Clock, Entropy, EntropySource, Timestamp};
-use countersign_core::verification::{Channel, Private, Status, Verification};
+use countersign_core::verification::{Channel, Private, Status};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::carriers::{Carriers, Send, refused, turns};
 use crate::messages::RenderedMessage;
 use crate::provider::{Outgoing, Provider};
 use crate::text;
+use crate::wording::Wording;
 
 /// Jobs there may be at once, waiting for their providers or worked on.
 const JOBS: usize = 8_192;
@@ -93,6 +95,7 @@ pub async fn work(
     let worker = Arc::new(Worker {
         carriers: Carriers::new(providers, board, Arc::clone(&options.clock), JOBS),
         desks: Semaphore::new(DESKS),
+        wording: Wording::default(),
         options,
         projects: Mutex::new(HashMap::new()),
     });
@@ -124,6 +127,7 @@ struct Worker {
     options: WorkerOptions,
     carriers: Carriers,
     desks: Semaphore,
+    wording: Wording,
     projects: Mutex<HashMap<ProjectId, (Timestamp, Arc<Project>)>>,
 }
 
@@ -310,7 +314,9 @@ impl Worker {
         let private = verification.open_private(&self.options.keys, &job.data_key);
         let private = private.ok_or("the recipient does not open")?;
         let project = self.project(verification.tenant.project, now).await.ok_or("the project is gone")?;
-        let (code, message) = self.message(&project, verification, &private, job)?;
+        let store = self.options.store.as_ref();
+        let template = self.wording.of(store, verification.tenant, &private).await;
+        let (code, message) = self.message(&project, &private, template.as_deref(), job)?;
         let channel = job.delivery.channel;
         let left = job.delivery.expires_at.since(now);
         let to = Recipient::parse(&private.to).map_err(|_| "the recipient is none any more")?;
@@ -330,13 +336,14 @@ impl Worker {
     fn message(
         &self,
         project: &Project,
-        verification: &Verification,
         private: &Private,
+        template: Option<&Version>,
         job: &Job,
     ) -> Result<(String, RenderedMessage), &'static str> {
+        let verification = &job.verification;
         let code = verification.code(&self.options.keys, &job.data_key, job.delivery.generation);
         let code = code.ok_or("the root key is unknown, or the code was replaced")?;
-        let message = text::of(project, verification, private, job.delivery.channel, &code)
+        let message = text::of(project, verification, private, job.delivery.channel, &code, template)
             .map_err(|_| "the message could not be rendered")?;
         Ok((code.reveal().to_owned(), message))
     }

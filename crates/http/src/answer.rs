@@ -37,7 +37,7 @@ impl Serialize for Text<countersign_core::recipient::Country> {
         serializer.collect_str(&self.0)
     }
 }
-ids_as_text!(RequestId, VerificationId, ProjectId, KeyId, DeliveryId, ProofId);
+ids_as_text!(RequestId, VerificationId, ProjectId, KeyId, DeliveryId, ProofId, TemplateId);
 
 /// RFC 3339, UTC, with milliseconds.
 impl Serialize for Text<Timestamp> {

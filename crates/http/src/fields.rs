@@ -47,6 +47,11 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there and not `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(known, value)| known == name && !matches!(value, Value::Null))
+    }
+
     /// A text of at most so many characters.
     pub(crate) fn text(&mut self, name: &str, most: usize) -> Result<Option<String>, Problem> {
         let Some(value) = self.take(name) else { return Ok(None) };

@@ -30,6 +30,7 @@ mod proof;
 mod quota;
 mod routing;
 mod store_clock;
+mod templates;
 mod test_mode;
 mod value;
 mod verifications;
@@ -43,6 +44,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 use countersign_core::budget::Treasury;
 use countersign_core::health::Board;
 use countersign_core::keys::{Code, Keys};
+use countersign_core::message_template::Version;
 use countersign_core::quota::Quota;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
@@ -100,13 +102,32 @@ pub struct Draft<'a> {
     pub channel: Channel,
     /// How long the code lives.
     pub lifetime: std::time::Duration,
-    /// Symbols of the code.
-    pub code_length: u8,
+    /// What stands for the code.
+    pub code: &'a str,
+    /// Whose words it has; `None` has those that ship.
+    pub template: Option<&'a Version>,
+}
+
+/// A message that is not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Tag of the language used.
+    pub locale: String,
+    /// The subject of a mail.
+    pub subject: Option<String>,
+    /// The text; of a mail, its plain part.
+    pub text: String,
+    /// The HTML part of a mail.
+    pub html: Option<String>,
+    /// `gsm7` or `ucs2` of a text message.
+    pub encoding: Option<&'static str>,
+    /// The parts it is charged by.
+    pub parts: u32,
 }
 
 /// Writes a message as a provider would get it. Implemented over the delivery crate, which this one never sees.
 pub trait Messages: Send + Sync + 'static {
-    /// The text of the message that carries `code` over `channel`.
+    /// The text of the message that carries `code` over `channel`, in the words of a template or in those that ship.
     fn render(
         &self,
         project: &Project,
@@ -114,10 +135,11 @@ pub trait Messages: Send + Sync + 'static {
         private: &Private,
         channel: Channel,
         code: &Code,
+        template: Option<&Version>,
     ) -> String;
 
-    /// The parts a message is charged by.
-    fn parts(&self, project: &Project, draft: &Draft<'_>) -> u32;
+    /// A message as it would be sent, or the sentence that says why it cannot be written.
+    fn write(&self, project: &Project, draft: &Draft<'_>) -> Result<Written, String>;
 
     /// The text message of each language, with `{{code}}`, `{{friendly_name}}` and `{{ttl}}` where those stand.
     fn texts(&self) -> Vec<(&'static str, String)>;
@@ -144,6 +166,7 @@ fn table() -> Vec<Endpoint> {
         (outbox::CLEAR, delete(outbox::clear)),
         (clock::DOC, post(clock::handle)),
     ];
+    calls.extend(template_calls());
     calls.extend(administration());
     calls.extend(routing_calls());
     calls.extend([
@@ -165,6 +188,19 @@ fn administration() -> [Endpoint; 5] {
         (api_keys::LIST, get(api_keys::list)),
         (api_keys::CREATE, post(api_keys::create)),
         (api_keys::REVOKE, delete(api_keys::revoke)),
+    ]
+}
+
+/// Message templates.
+fn template_calls() -> [Endpoint; 6] {
+    use templates::{preview, read, write};
+    [
+        (read::LIST, get(read::list)),
+        (write::CREATE, post(write::create)),
+        (read::SHOW, get(read::show)),
+        (write::ADD_VERSION, post(write::add_version)),
+        (write::ACTIVATE, post(write::activate)),
+        (preview::DOC, post(preview::handle)),
     ]
 }
 

@@ -39,11 +39,19 @@ impl EntropySource for Fixed {
     }
 }
 impl Messages for Fixed {
-    fn render(&self, _: &Project, _: &Verification, _: &Private, _: Channel, _: &Code) -> String {
+    fn render(
+        &self,
+        _: &Project,
+        _: &Verification,
+        _: &Private,
+        _: Channel,
+        _: &Code,
+        _: Option<&Version>,
+    ) -> String {
         String::new()
     }
-    fn parts(&self, _: &Project, _: &Draft<'_>) -> u32 {
-        1
+    fn write(&self, _: &Project, _: &Draft<'_>) -> Result<Written, String> {
+        Err("is not written here".to_owned())
     }
     fn texts(&self) -> Vec<(&'static str, String)> {
         Vec::new()

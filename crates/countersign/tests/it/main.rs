@@ -33,4 +33,5 @@ mod slow_database;
 mod store_choice;
 mod store_copy;
 mod takeover;
+mod templates;
 mod twilio;

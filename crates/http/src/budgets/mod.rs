@@ -6,6 +6,7 @@ use countersign_core::batch::Outcome;
 use countersign_core::budget::{Permit, Reservation};
 use countersign_core::command::{Answer, Command, Create, Request};
 use countersign_core::ids::VerificationId;
+use countersign_core::message_template::Version;
 use countersign_core::money::{Money, SCALE};
 use countersign_core::recipient::Recipient;
 use countersign_core::routing::Wanted;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::Draft;
 use crate::app::App;
+use crate::templates;
 
 /// An amount as answers show it: `amount` divided by ten to the power of `scale`.
 pub(crate) fn money(money: Money) -> Value {
@@ -61,13 +63,22 @@ async fn cost(
     request: &Request,
 ) -> Result<Option<(Recipient, u64)>, Unavailable> {
     match &request.command {
-        Command::Create(create) => Ok(of_start(app, project, request, create)),
+        Command::Create(create) => {
+            let template = templates::version(app, request.tenant, &create.private).await?;
+            Ok(of_start(app, project, request, create, template.as_ref()))
+        }
         Command::Resend(id, channel) => of_resend(app, project, request, *id, *channel).await,
         _ => Ok(None),
     }
 }
 
-fn of_start(app: &App, project: &Project, request: &Request, create: &Create) -> Option<(Recipient, u64)> {
+fn of_start(
+    app: &App,
+    project: &Project,
+    request: &Request,
+    create: &Create,
+    template: Option<&Version>,
+) -> Option<(Recipient, u64)> {
     let wanted = Wanted { tenant: request.tenant, purpose: create.purpose, to: &create.to };
     let channel = create.channel.or_else(|| request.routes.channels(&wanted).first().copied())?;
     let draft = Draft {
@@ -75,7 +86,8 @@ fn of_start(app: &App, project: &Project, request: &Request, create: &Create) ->
         purpose: create.purpose,
         channel,
         lifetime: create.lifetime,
-        code_length: create.format.length,
+        code: &stand_in(create.format.length),
+        template,
     };
     let amount = amount(app, project, request, &wanted, &draft)?;
     Some((create.to.clone(), amount))
@@ -89,9 +101,14 @@ async fn of_resend(
     channel: Option<Channel>,
 ) -> Result<Option<(Recipient, u64)>, Unavailable> {
     let found = app.services.store.verification(request.tenant, id).await?;
-    Ok(found.and_then(|shown| {
-        let row = &shown.verification;
-        let private = row.open_private(&app.services.keys, &shown.recipient.data_key)?;
+    let opened = found.and_then(|shown| {
+        let private = shown.verification.open_private(&app.services.keys, &shown.recipient.data_key)?;
+        Some((shown, private))
+    });
+    let Some((shown, private)) = opened else { return Ok(None) };
+    let template = templates::version(app, request.tenant, &private).await?;
+    let row = &shown.verification;
+    let of_it = || {
         let to = Recipient::parse(&private.to).ok()?;
         let wanted = Wanted { tenant: request.tenant, purpose: row.purpose, to: &to };
         let draft = Draft {
@@ -99,11 +116,18 @@ async fn of_resend(
             purpose: row.purpose,
             channel: channel.unwrap_or(row.channel),
             lifetime: row.expires_at.since(row.created_at),
-            code_length: row.format.length,
+            code: &stand_in(row.format.length),
+            template: template.as_ref(),
         };
         let amount = amount(app, project, request, &wanted, &draft)?;
         Some((to, amount))
-    }))
+    };
+    Ok(of_it())
+}
+
+/// What stands for a code while nobody knows it.
+fn stand_in(length: u8) -> String {
+    "0".repeat(usize::from(length))
 }
 
 /// Its parts by its dearest provider. `None` for what the customer delivers.
@@ -117,6 +141,7 @@ fn amount(
     if draft.channel == Channel::Own {
         return None;
     }
-    let parts = app.services.messages.parts(project, draft);
+    // What cannot be written is not sent, and costs nothing.
+    let parts = app.services.messages.write(project, draft).map_or(0, |written| written.parts);
     Some(request.routes.dearest(wanted, draft.channel).saturating_mul(u64::from(parts)))
 }

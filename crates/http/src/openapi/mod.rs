@@ -2,6 +2,7 @@
 
 mod routing;
 mod schemas;
+mod templates;
 
 use serde_json::{Map, Value, json};
 

@@ -40,6 +40,7 @@ pub(super) fn all() -> Map<String, Value> {
         add(list, list_of(item));
     }
     super::routing::add(&mut schemas);
+    super::templates::add(&mut schemas);
     schemas
 }
 
@@ -144,7 +145,7 @@ fn verification_create() -> Value {
         "subject": { "type": "string", "maxLength": 255 },
         "session": { "type": "string", "maxLength": 255 },
         "locale": { "type": "string", "description": "BCP 47; the language of the message" },
-        "template": { "type": "null", "description": "Not available in this version" },
+        "template": { "type": "string", "description": "The id or name of a message template of this purpose" },
         "code": object(&[], json!({ "length": integer(), "alphabet": words(&["digits", "crockford"]) })),
         "expires_in": { "type": "integer", "minimum": 30, "description": "Seconds" },
         "context": object(&[], json!({
@@ -286,7 +287,9 @@ pub(super) fn example(schema: &str, status: u16) -> Value {
             json!({ "object": "test_clock", "livemode": false, "now": "2026-01-31T12:15:00.000Z", "ahead": 900 })
         }
         "Health" => json!({ "status": "ok" }),
-        _ => super::routing::example(schema).unwrap_or_else(|| json!({})),
+        _ => super::routing::example(schema)
+            .or_else(|| super::templates::example(schema))
+            .unwrap_or_else(|| json!({})),
     }
 }
 
