@@ -82,6 +82,6 @@ pub enum Refusal {
     #[n(23)]
     RootUnknown,
     /// A budget has nothing left for it today.
-    #[n(40)]
+    #[n(30)]
     BudgetExceeded,
 }
