@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod limits;
 pub mod message_template;
 pub mod money;
+pub mod oath;
 pub mod origin;
 pub mod policy;
 pub mod quota;
