@@ -31,6 +31,10 @@ named!(
         8 VerificationsOverride = "verifications:override",
         /// Change services, limits and lists of a dialect.
         9 SettingsManage = "settings:manage",
+        /// See routes, providers and how they stand.
+        16 RoutesRead = "routes:read",
+        /// Write and read message templates.
+        17 TemplatesManage = "templates:manage",
         /// Read subjects, their factors and challenges.
         20 SubjectsRead = "subjects:read",
         /// Make, change and delete subjects.
@@ -191,17 +195,18 @@ const SERVER: &[Scope] = &[
     Scope::FactorsWrite,
     Scope::ChallengesWrite,
     Scope::ChallengesCheck,
+    Scope::RoutesRead,
 ];
 
 /// The scopes a kind of key has when nobody says otherwise.
 #[must_use]
 pub fn default_scopes(kind: KeyKind, mode: Mode) -> Vec<Scope> {
-    use Scope::{CodesReveal, KeysManage, ProjectsManage, TestControl};
+    use Scope::{CodesReveal, KeysManage, ProjectsManage, RoutesRead, TemplatesManage, TestControl};
     match (kind, mode) {
         (KeyKind::Secret, Mode::Live) => SERVER.to_vec(),
-        (KeyKind::Secret, Mode::Test) => [SERVER, &[CodesReveal, TestControl]].concat(),
+        (KeyKind::Secret, Mode::Test) => [SERVER, &[CodesReveal, TestControl, TemplatesManage]].concat(),
         (KeyKind::Restricted, _) => Vec::new(),
-        (KeyKind::Operator, _) => vec![ProjectsManage, KeysManage],
+        (KeyKind::Operator, _) => vec![ProjectsManage, KeysManage, RoutesRead],
     }
 }
 

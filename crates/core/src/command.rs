@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub use answer::{Answer, ProofGrant, Recorded, Snapshot};
 
+use crate::budget::Permit;
 use crate::delivery::Delivery;
 pub use crate::delivery::Sent;
 use crate::ids::{ChallengeId, DeliveryId, RecipientId, RequestId, VerificationId};
@@ -42,6 +43,8 @@ pub struct Request {
     pub clock_ahead: Duration,
     /// When the client's address may start again; a permit taken at the edge.
     pub ip_held_until: Option<Timestamp>,
+    /// Whether budgets pay for a send; taken before the command is queued.
+    pub permit: Permit,
     /// The randomness of this request, the same when it is decided again.
     pub entropy: Entropy,
     /// The idempotency key and the fingerprint of the body.
@@ -226,6 +229,7 @@ impl Request {
             limits_apply: false,
             clock_ahead: Duration::ZERO,
             ip_held_until: None,
+            permit: Permit::Unmetered,
             entropy,
             once: None,
             command,

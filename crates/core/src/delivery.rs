@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use crate::budget::Reservation;
 use crate::ids::{DeliveryId, RecipientId, VerificationId};
 use crate::limits;
+use crate::money::Money;
 use crate::tenant::Tenant;
-use crate::time::Timestamp;
+use crate::time::{Entropy, Timestamp};
 use crate::verification::{Channel, named};
 
 named!(
@@ -53,6 +55,9 @@ pub struct Attempt {
     /// The provider's id of the message.
     #[n(3)]
     pub message_id: Option<String>,
+    /// What the provider asks for a message it took, by the price table.
+    #[n(8)]
+    pub cost: Option<Money>,
 }
 
 /// Why a provider did not take a message.
@@ -121,6 +126,9 @@ pub struct Delivery {
     /// When the next step of the workflow is due because of it, by its tenant's clock. `None` when none is.
     #[n(14)]
     pub step_at: Option<Timestamp>,
+    /// What was set aside for it, when a budget covers it.
+    #[n(20)]
+    pub reserved: Option<Reservation>,
 }
 
 impl Delivery {
@@ -140,6 +148,12 @@ impl Delivery {
     #[must_use]
     pub fn clock_ahead(&self) -> Duration {
         self.created_at.since(self.id.created_at())
+    }
+
+    /// Whether the command with this randomness made it.
+    #[must_use]
+    pub fn is_of(&self, entropy: &Entropy) -> bool {
+        DeliveryId::new(self.id.created_at(), entropy.ids[2]) == self.id
     }
 
     /// Notes a try; the first ones and the latest are kept.

@@ -199,6 +199,11 @@ id!(
     ProofId,
     "prf"
 );
+id!(
+    /// A message template.
+    TemplateId,
+    "tpl"
+);
 
 #[cfg(test)]
 mod tests {

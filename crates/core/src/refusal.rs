@@ -81,6 +81,9 @@ pub enum Refusal {
     /// This node lacks the root key of the row; it cost nothing.
     #[n(23)]
     RootUnknown,
+    /// A budget has nothing left for it today.
+    #[n(30)]
+    BudgetExceeded,
     /// Too many wrong codes at this factor: until an instant, or until somebody unlocks it.
     #[n(40)]
     FactorLocked(#[n(0)] Option<Timestamp>),

@@ -1,4 +1,4 @@
-//! Settings: small rows of a tenant that a dialect keeps, each with a body only the edge reads.
+//! Settings: small rows of a tenant that a dialect keeps, each with a body only the edge reads; and message templates.
 
 use minicbor::{Decode, Encode};
 
@@ -19,11 +19,17 @@ named!(
         4 SafelistEntry = "safelist_entry",
         /// Where events are wanted.
         5 Webhook = "webhook",
+        /// A message template: its name, purpose and active version.
+        20 Template = "template",
+        /// The words of one version of a message template.
+        21 TemplateVersion = "template_version",
     }
 );
 
 /// Settings of one kind that one tenant may have.
 pub const MOST_OF_A_KIND: usize = 1000;
+/// Versions of message templates that one tenant may have: they are large, and read together.
+pub const MOST_TEMPLATE_VERSIONS: usize = 200;
 /// Bytes of a body.
 pub const MOST_BYTES: usize = 16 * 1024;
 
@@ -72,6 +78,13 @@ pub enum Put {
     Any,
 }
 
+const fn most_of(kind: SettingKind) -> usize {
+    match kind {
+        SettingKind::TemplateVersion => MOST_TEMPLATE_VERSIONS,
+        _ => MOST_OF_A_KIND,
+    }
+}
+
 /// The row a wish to write leaves, or `None` when it is refused. `known` is the row as it is, `of_kind` how many of its
 /// kind the tenant has.
 #[must_use]
@@ -85,7 +98,7 @@ pub fn put(
     let allowed = match (how, known) {
         (Put::New, Some(_)) | (Put::Existing, None) => false,
         (Put::Existing | Put::Any, Some(_)) => true,
-        (Put::New | Put::Any, None) => of_kind < MOST_OF_A_KIND,
+        (Put::New | Put::Any, None) => of_kind < most_of(wanted.key.kind),
     };
     (allowed && wanted.body.len() <= MOST_BYTES).then(|| Setting {
         created_at: known.map_or(now, |known| known.created_at),
@@ -131,6 +144,11 @@ mod tests {
     fn a_tenant_has_a_thousand_of_a_kind_and_not_more() {
         let put_with = |of_kind| put(&wanted(), Put::New, None, of_kind, Timestamp::default()).is_some();
         assert!(put_with(MOST_OF_A_KIND - 1) && !put_with(MOST_OF_A_KIND));
+        let key = SettingKey { kind: SettingKind::TemplateVersion, ..wanted().key };
+        let version = |of_kind| {
+            put(&Setting { key, ..wanted() }, Put::New, None, of_kind, Timestamp::default()).is_some()
+        };
+        assert!(version(MOST_TEMPLATE_VERSIONS - 1) && !version(MOST_TEMPLATE_VERSIONS));
         let large = Setting { body: vec![0; MOST_BYTES + 1], ..wanted() };
         assert_eq!(put(&large, Put::New, None, 0, Timestamp::default()), None);
     }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::batch::Outcome;
+use crate::budget::{BudgetId, Change, Day};
 use crate::challenge::Challenge;
 use crate::command::{Job, Request, Snapshot};
 use crate::delivery::Delivery;
@@ -185,6 +186,11 @@ pub trait Store: Send + Sync + 'static {
     fn keys(&self, project: ProjectId) -> Pending<'_, Vec<ApiKey>>;
     /// All settings of one kind, in the order of their ids.
     fn settings(&self, tenant: Tenant, kind: SettingKind) -> Pending<'_, Vec<Setting>>;
+    /// Changes the counter of a budget, durably and on its own; what was granted. An answer that got lost may have
+    /// reserved: then that much of the day's budget is not spent.
+    fn change_budget(&self, change: Change) -> Pending<'_, u64>;
+    /// What is reserved of each budget on a day.
+    fn budgets(&self, day: Day) -> Pending<'_, Vec<(BudgetId, u64)>>;
     /// A subject, with the challenge that was named, or else the challenges that may be open.
     fn subject(&self, tenant: Tenant, aim: Aim) -> Pending<'_, Option<SubjectShown>>;
     /// Subjects older than `before`, newest first; those that were removed are left out.

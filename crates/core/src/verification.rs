@@ -8,6 +8,7 @@ use crate::ids::{RecipientId, VerificationId};
 use crate::keys::{Code, CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor, WrappedKey, open};
 use crate::ledger::data_key_place;
 use crate::limits;
+pub use crate::message_template::TemplateUse;
 pub use crate::origin::{Dialect, Origin};
 use crate::recipient::{Country, LineType, Recipient, RecipientKind};
 use crate::tenant::Tenant;
@@ -397,4 +398,7 @@ pub struct Private {
     /// Ends its text messages, for an Android app that reads them (SMS Retriever).
     #[n(10)]
     pub app_hash: Option<String>,
+    /// Whose words its messages have.
+    #[n(20)]
+    pub template: Option<TemplateUse>,
 }

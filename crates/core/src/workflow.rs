@@ -50,6 +50,8 @@ named!(
         1 NoRoute = "no_route",
         /// The recipient had all messages it may get.
         2 RateLimited = "recipient_rate_limited",
+        /// No budget pays for it today.
+        3 BudgetExceeded = "budget_exceeded",
     }
 );
 

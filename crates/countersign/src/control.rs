@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
+use countersign_core::receipt::NoReceipts;
 use reqwest::Method;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -40,14 +41,10 @@ pub(crate) async fn call_within(
         return Client::over_socket(&socket, timeout)?.call(method, path, &[], body).await;
     }
     let opened = wire::open(config).await?;
-    let services = wire::services(
-        config,
-        &opened,
-        "http://control".to_owned(),
-        Arc::default(),
-        wire::receipts(&opened),
-        std::sync::Arc::new(countersign_core::receipt::NoReceipts),
-    );
+    let board = Arc::new(config.board()?);
+    let receipts = wire::receipts(&opened, &board);
+    let edge = wire::Edge { url: "http://control".to_owned(), board, receipts, reader: Arc::new(NoReceipts) };
+    let (services, _) = wire::services(config, &opened, edge, Arc::default());
     let router = countersign_http::control_router(services);
     let body = body.map(|body| Body::from(body.to_string())).unwrap_or_default();
     let request =

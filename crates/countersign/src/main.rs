@@ -11,11 +11,13 @@ mod hardening;
 mod lifecycle;
 mod logging;
 mod messages;
+mod prices;
 mod problem;
 mod profile;
 mod provision;
 mod ring;
 mod sandbox;
+mod treasury;
 mod wire;
 
 #[global_allocator]

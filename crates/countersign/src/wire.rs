@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use countersign_core::health::Board;
 use countersign_core::receipt::{ReceiptReader, ReceiptTaker};
 use countersign_core::recipient::Recipient;
 use countersign_delivery::provider::Provider;
@@ -27,40 +28,55 @@ use crate::entropy::SystemEntropy;
 use crate::lifecycle::Signals;
 use crate::logging;
 use crate::problem::Outcome;
+use crate::treasury::Treasury;
 
 pub(crate) use copy::copy;
 pub(crate) use engine::{Opened, fence, migrate, open, open_with};
 
 /// Where receipts go, whichever door they come through.
-pub(crate) fn receipts(opened: &Opened) -> ReceiptSink {
-    ReceiptSink::new(Arc::clone(&opened.store), Arc::new(SystemEntropy))
+pub(crate) fn receipts(opened: &Opened, board: &Arc<Board>) -> ReceiptSink {
+    let (store, clock) = (Arc::clone(&opened.store), Arc::clone(&opened.clock));
+    ReceiptSink::new(store, Arc::new(SystemEntropy), Arc::clone(board), clock)
 }
 
-/// What the HTTP edge works with.
+/// What the HTTP edge shares with the worker.
+pub(crate) struct Edge {
+    /// The base URL of this server.
+    pub(crate) url: String,
+    /// How the providers stand.
+    pub(crate) board: Arc<Board>,
+    /// Takes the receipts that were read.
+    pub(crate) receipts: ReceiptSink,
+    /// Reads them.
+    pub(crate) reader: Arc<dyn ReceiptReader>,
+}
+
+/// What the HTTP edge works with, and the budgets, which are closed before the store.
 pub(crate) fn services(
     config: &Config,
     opened: &Opened,
-    public_url: String,
+    edge: Edge,
     arrivals: Arc<Notify>,
-    receipts: ReceiptSink,
-    reader: Arc<dyn ReceiptReader>,
-) -> Services {
-    Services {
+) -> (Services, Arc<Treasury>) {
+    let treasury = Arc::new(config.treasury(Arc::clone(&opened.store), Arc::clone(&opened.clock)));
+    let services = Services {
         store: Arc::clone(&opened.store),
         keys: Arc::clone(&opened.keys),
         clock: Arc::clone(&opened.clock),
         entropy: Arc::new(SystemEntropy),
-        routes: Arc::new(config.routing()),
+        board: edge.board,
+        treasury: Arc::clone(&treasury) as _,
         workflow: config.delivery.workflow().into(),
         messages: Arc::new(crate::messages::Texts),
         arrivals,
-        reader,
-        receipts: Arc::new(receipts),
-        issuer: public_url,
+        reader: edge.reader,
+        receipts: Arc::new(edge.receipts),
+        issuer: edge.url,
         public_url: config.server.public_url.clone(),
         quota: config.server.quota(),
         draining: Arc::default(),
-    }
+    };
+    (services, treasury)
 }
 
 /// Where a server can be reached.
@@ -77,7 +93,8 @@ where
     logging::start(&config.log);
     let mut signals = Signals::take()?;
     warm_up();
-    let receipts = receipts(&opened);
+    let board = Arc::new(config.board()?);
+    let receipts = receipts(&opened, &board);
     let taker: Arc<dyn ReceiptTaker> = Arc::new(receipts.clone());
     let providers = config.providers(Some(&taker))?;
     let gateways: Vec<_> = providers.values().cloned().collect();
@@ -86,21 +103,21 @@ where
     let url = listen::url(config, &listener)?;
 
     let arrivals = Arc::new(Notify::new());
-    let services = services(
-        config,
-        &opened,
-        url.clone(),
-        Arc::clone(&arrivals),
-        receipts.clone(),
-        Arc::new(config.receipts()?),
-    );
+    let edge = Edge {
+        url: url.clone(),
+        board: Arc::clone(&board),
+        receipts: receipts.clone(),
+        reader: Arc::new(config.receipts()?),
+    };
+    let (services, treasury) = services(config, &opened, edge, Arc::clone(&arrivals));
     let draining = Arc::clone(&services.draining);
     let doors = countersign_http::doors(services);
     // First what may fail: a server that cannot start takes no request.
     let control = listen::Control::start(config.control_socket(), doors.control)?;
     let mut api = listen::Api::start(listener, tls, doors.public);
     let (stop, stopped) = watch::channel(false);
-    let options = worker_options(config, &opened, providers, arrivals, receipts);
+    let paying = Arc::clone(&treasury) as Arc<dyn countersign_core::budget::Treasury>;
+    let options = worker_options(&opened, providers, board, paying, receipts, arrivals);
     let ticks = ticks::start(&opened, config.retention.keep(), &stopped);
     let Opened { store, jobs, alone, .. } = opened;
     let worker = tokio::spawn(worker::work(options, jobs, stopped));
@@ -131,6 +148,7 @@ where
     let leaving: JoinSet<()> =
         gateways.into_iter().map(|gateway| async move { gateway.close().await }).collect();
     let _ = timeout_at(end, leaving.join_all()).await;
+    treasury.close().await;
     engine::close(store.as_ref()).await;
     drop(alone);
     tracing::info!("stopped");
@@ -159,11 +177,12 @@ fn warm_up() {
 }
 
 fn worker_options(
-    config: &Config,
     opened: &Opened,
     providers: BTreeMap<String, Arc<dyn Provider>>,
-    arrivals: Arc<Notify>,
+    board: Arc<Board>,
+    treasury: Arc<dyn countersign_core::budget::Treasury>,
     receipts: ReceiptSink,
+    arrivals: Arc<Notify>,
 ) -> WorkerOptions {
     WorkerOptions {
         store: Arc::clone(&opened.store),
@@ -171,8 +190,9 @@ fn worker_options(
         clock: Arc::clone(&opened.clock),
         entropy: Arc::new(SystemEntropy),
         providers,
+        board,
+        treasury,
         arrivals,
-        routes: Arc::new(config.routing()),
         receipts,
     }
 }

@@ -4,6 +4,7 @@
 //! implements; [`smtp`], [`smpp`] and [`http_gateway`] are those that ship; [`worker`] hands messages over. Nothing here
 //! decides whether a message may be sent: that was decided, and reserved, in the core.
 
+mod carriers;
 pub mod config;
 pub mod http_gateway;
 pub mod limits;
@@ -16,4 +17,5 @@ pub mod smtp;
 mod steps;
 pub mod text;
 mod tls;
+mod wording;
 pub mod worker;

@@ -5,14 +5,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use countersign_core::command::{Command, Request};
+use countersign_core::command::{Command, Request, Snapshot};
+use countersign_core::delivery::Fault;
+use countersign_core::health::Board;
 use countersign_core::limits::MAX_EARLY_RECEIPTS;
 use countersign_core::receipt::{About, Fate, Receipt, ReceiptTaker, Told};
 use countersign_core::store::{KnownReceipt, Store, Unavailable};
 use countersign_core::tenant::Tenant;
-use countersign_core::time::{Entropy, EntropySource};
+use countersign_core::time::{Clock, Entropy, EntropySource};
 
 use crate::limits::MESSAGE_ID_CHARS;
+use crate::provider::ErrorClass;
 
 /// Receipts that waited and are carried out at once.
 const SETTLE_MOST: usize = 256;
@@ -25,15 +28,24 @@ pub struct ReceiptSink(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     entropy: Arc<dyn EntropySource>,
+    /// Where the health of the providers is judged, with the clock it is judged by.
+    board: Arc<Board>,
+    clock: Arc<dyn Clock>,
     /// How many more may wait for their message, as far as this node knows.
     room: AtomicUsize,
 }
 
 impl ReceiptSink {
-    /// A sink into this store.
+    /// A sink into this store. What the network says of a provider's messages is told to `board`.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn EntropySource>) -> Self {
-        Self(Arc::new(Inner { store, entropy, room: AtomicUsize::new(MAX_EARLY_RECEIPTS) }))
+    pub fn new(
+        store: Arc<dyn Store>,
+        entropy: Arc<dyn EntropySource>,
+        board: Arc<Board>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let room = AtomicUsize::new(MAX_EARLY_RECEIPTS);
+        Self(Arc::new(Inner { store, entropy, board, clock, room }))
     }
 
     /// Carries a receipt out, or keeps it until its message is known. `true` once that is committed, or when there is
@@ -89,13 +101,33 @@ impl ReceiptSink {
 
     async fn submit(&self, tenant: Tenant, told: Told) -> Result<(), Unavailable> {
         let entropy = Entropy::draw(self.0.entropy.as_ref());
+        let (provider, fate) = (told.provider.clone(), fault(&told.receipt.fate));
         let command = Command::Receipt(Box::new(told));
-        self.0.store.submit(Request::of_system(tenant, entropy, command)).await.map(drop)
+        let outcome = self.0.store.submit(Request::of_system(tenant, entropy, command)).await?;
+        // One that changed nothing, because it is late or repeated, says nothing about the provider either.
+        let moved = |snapshot: &Snapshot| {
+            snapshot.delivery.as_ref().is_some_and(|delivery| delivery.state_at == snapshot.at)
+        };
+        if outcome.answer.snapshot().is_some_and(moved) {
+            self.0.board.receipt(&provider, fate, self.0.clock.now());
+        }
+        Ok(())
     }
 
     fn has_room(&self) -> bool {
         let taken = |room: usize| room.checked_sub(1);
         self.0.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+}
+
+/// What a fate says of the provider. A number that cannot be reached is not its fault.
+fn fault(fate: &Fate) -> Result<(), Fault> {
+    match fate {
+        Fate::Underway | Fate::Delivered => Ok(()),
+        Fate::Failed { class, .. } if class == ErrorClass::RecipientRejected.as_str() => {
+            Err(Fault::Recipient)
+        }
+        Fate::Failed { .. } => Err(Fault::Provider),
     }
 }
 

@@ -7,30 +7,37 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign_core::command::{Command, Job, Request, Sent};
-use countersign_core::delivery::{Attempt, AttemptError, DeliveryState, Fault};
+use countersign_core::batch::Outcome;
+use countersign_core::budget::Treasury;
+use countersign_core::command::{Answer, Command, Job, Request, Sent};
+use countersign_core::delivery::{Attempt, DeliveryState, Fault};
+use countersign_core::health::Board;
 use countersign_core::ids::ProjectId;
-use countersign_core::journal::Actor;
 use countersign_core::keys::Keys;
-use countersign_core::policy::{Policy, Profile};
+use countersign_core::message_template::Version;
 use countersign_core::receipt::{About, Fate, Receipt};
-use countersign_core::routing::{Routes, TEST_OUTBOX};
+use countersign_core::recipient::Recipient;
+use countersign_core::routing::{TEST_OUTBOX, Wanted};
 use countersign_core::scenario::providers as scenario;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::tenant::Mode;
 use countersign_core::time::{Clock, Entropy, EntropySource, Timestamp};
-use countersign_core::verification::{Channel, Private, Status, Verification};
+use countersign_core::verification::{Channel, Private, Status};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use crate::carriers::{Carriers, Send, refused, turns};
 use crate::messages::RenderedMessage;
-use crate::provider::{ErrorClass, Outgoing, Provider, ProviderError};
+use crate::provider::{ErrorClass, Outgoing, Provider};
 use crate::receipts::ReceiptSink;
-use crate::steps;
+use crate::steps::Steps;
 use crate::text;
+use crate::wording::Wording;
 
-/// Jobs that are worked on at once; a hanging provider holds only its own share.
-const IN_FLIGHT: usize = 512;
+/// Jobs there may be at once, waiting for their providers or worked on.
+const JOBS: usize = 8_192;
+/// Jobs that are rendered or recorded at once. A job that waits for its provider is none of them.
+const DESKS: usize = 512;
 /// Jobs that may wait in memory after their commit; more are left to the next claim.
 const HANDED_OVER: usize = 8_192;
 /// How often orphans and retries are looked for.
@@ -54,10 +61,12 @@ pub struct WorkerOptions {
     pub entropy: Arc<dyn EntropySource>,
     /// The configured providers by name.
     pub providers: BTreeMap<String, Arc<dyn Provider>>,
+    /// How the providers stand, and the routes that name them.
+    pub board: Arc<Board>,
+    /// Pays for the next steps of workflows, and takes back what was set aside for a send and not spent.
+    pub treasury: Arc<dyn Treasury>,
     /// Told whenever a message reached the test outbox.
     pub arrivals: Arc<Notify>,
-    /// The node's routing table, for the next steps of workflows.
-    pub routes: Arc<Routes>,
     /// Where receipts go.
     pub receipts: ReceiptSink,
 }
@@ -83,14 +92,20 @@ pub fn queue() -> (Inbox, mpsc::Receiver<Job>) {
 }
 
 /// Works until `stop` turns true, then finishes what is in flight.
-pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut stop: watch::Receiver<bool>) {
+pub async fn work(
+    mut options: WorkerOptions,
+    mut jobs: mpsc::Receiver<Job>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (providers, board) = (std::mem::take(&mut options.providers), Arc::clone(&options.board));
     let worker = Arc::new(Worker {
+        carriers: Carriers::new(providers, board, Arc::clone(&options.clock), JOBS),
+        desks: Semaphore::new(DESKS),
+        wording: Wording::default(),
         options,
         projects: Mutex::new(HashMap::new()),
-        policy: Arc::new(Policy::of(Profile::Standard)),
-        routes: Arc::new(Routes::default()),
     });
-    let slots = Arc::new(Semaphore::new(IN_FLIGHT));
+    let slots = Arc::new(Semaphore::new(JOBS));
     let mut tick = tokio::time::interval(CLAIM_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -114,15 +129,15 @@ pub async fn work(options: WorkerOptions, mut jobs: mpsc::Receiver<Job>, mut sto
         }
     }
     // All slots back means that nothing is in flight any more.
-    let _ = slots.acquire_many(u32::try_from(IN_FLIGHT).unwrap_or(u32::MAX)).await;
+    let _ = slots.acquire_many(u32::try_from(JOBS).unwrap_or(u32::MAX)).await;
 }
 
 struct Worker {
     options: WorkerOptions,
+    carriers: Carriers,
+    desks: Semaphore,
+    wording: Wording,
     projects: Mutex<HashMap<ProjectId, (Timestamp, Arc<Project>)>>,
-    /// What a command must carry; recording an outcome depends on neither.
-    policy: Arc<Policy>,
-    routes: Arc<Routes>,
 }
 
 /// What one round over the providers came to.
@@ -134,11 +149,13 @@ struct Round {
     receipts: bool,
     /// What the network says of it at once; only in scenarios.
     report: Option<Fate>,
+    /// What it cost, as budgets count.
+    counted: u64,
 }
 
 impl Round {
     fn ended(attempts: Vec<Attempt>, state: DeliveryState) -> Self {
-        Self { attempts, state, retry_at: None, receipts: false, report: None }
+        Self { attempts, state, retry_at: None, receipts: false, report: None, counted: 0 }
     }
 }
 
@@ -157,7 +174,7 @@ impl Worker {
     /// What this delivery came to makes the next step of its workflow due.
     async fn step(&self, job: &Job) {
         let project = self.project(job.delivery.tenant.project, self.options.clock.now()).await;
-        steps::take(&self.options, project.as_deref(), job).await;
+        Steps { options: &self.options, wording: &self.wording }.take(project.as_deref(), job).await;
     }
 
     async fn deliver(&self, job: Job) {
@@ -173,9 +190,16 @@ impl Worker {
                 "delivery attempt"
             );
         }
-        let report = round.report.clone().zip(round.attempts.last().map(|last| last.provider.clone()));
-        self.record(&job, round).await;
-        if let Some((fate, provider)) = report {
+        let (report, counted) = (round.report.clone(), round.counted);
+        let provider = round.attempts.last().map(|last| last.provider.clone());
+        let recorded = self.record(&job, round).await;
+        // What is on its way again may still cost all of it; what was recorded by another worker was settled by that one.
+        if let Some(reservation) = job.delivery.reserved.as_ref()
+            && recorded.is_some_and(|state| state != DeliveryState::Queued)
+        {
+            self.options.treasury.give_back(reservation, reservation.amount.saturating_sub(counted));
+        }
+        if let Some((fate, provider)) = report.zip(provider) {
             let receipt = Receipt { about: About::Delivery(job.delivery.id), fate };
             self.options.receipts.take(&provider, receipt).await;
         }
@@ -196,29 +220,37 @@ impl Worker {
         if over {
             return Some(Round::ended(Vec::new(), DeliveryState::Expired));
         }
-        let outgoing = match self.render(job, now).await {
-            Ok(outgoing) => outgoing,
+        let desk = self.desks.acquire().await;
+        let rendered = self.render(job, now).await;
+        drop(desk);
+        let (outgoing, to) = match rendered {
+            Ok(rendered) => rendered,
             Err(reason) => {
                 tracing::error!(delivery = %job.delivery.id, reason, "a message could not be made");
-                let attempt = failure(now, "none", Fault::Us, false, "configuration", reason);
+                let attempt = refused(now, "none", Fault::Us, false, "configuration", reason);
                 return Some(Round::ended(vec![attempt], DeliveryState::Failed));
             }
         };
         let mut attempts = Vec::new();
-        for provider in &job.delivery.providers {
+        for provider in turns(&job.delivery.providers, &job.delivery.attempts) {
             let attempt = match job.delivery.tenant.mode {
                 Mode::Test => match self.play(provider, job) {
                     Ok(round) => return Some(with_earlier(attempts, round)),
-                    Err(attempt) => attempt,
+                    Err(attempt) => *attempt,
                 },
-                Mode::Live => self.attempt(provider, &outgoing).await,
+                Mode::Live => match self.attempt(provider, job, &outgoing, &to).await {
+                    Some(attempt) => attempt,
+                    // The lease ends; whoever claims the job next goes on with the providers that are left.
+                    None if attempts.is_empty() => return None,
+                    None => break,
+                },
             };
             let taken = attempt.error.is_none();
             attempts.push(attempt);
             if taken {
-                let receipts =
-                    self.options.providers.get(provider).is_some_and(|provider| provider.gives_receipts());
-                return Some(Round { receipts, ..Round::ended(attempts, DeliveryState::Sent) });
+                let counted = self.counted(provider, job, &outgoing, &to);
+                let receipts = self.carriers.give_receipts(provider);
+                return Some(Round { receipts, counted, ..Round::ended(attempts, DeliveryState::Sent) });
             }
         }
         Some(self.refused(job, attempts))
@@ -232,37 +264,49 @@ impl Worker {
         let retry_at =
             self.options.clock.now().plus(back_off(job.delivery.tries, u16::from_be_bytes(random)));
         if helps && retry_at < job.delivery.expires_at {
-            let state = DeliveryState::Queued;
-            return Round { retry_at: Some(retry_at), ..Round::ended(attempts, state) };
+            let again = Round::ended(attempts, DeliveryState::Queued);
+            return Round { retry_at: Some(retry_at), ..again };
         }
         Round::ended(attempts, DeliveryState::Failed)
     }
 
-    async fn attempt(&self, name: &str, outgoing: &Outgoing) -> Attempt {
-        let Some(provider) = self.options.providers.get(name) else {
-            let reason = "the route names a provider that is not configured on this node";
-            return failure(self.options.clock.now(), name, Fault::Us, true, "configuration", reason);
+    async fn attempt(&self, name: &str, job: &Job, outgoing: &Outgoing, to: &Recipient) -> Option<Attempt> {
+        let Job { delivery, verification, .. } = job;
+        let wanted = Wanted { tenant: delivery.tenant, purpose: verification.purpose, to };
+        let now = self.options.clock.now();
+        let routes = self.options.board.routes(now);
+        let send = Send {
+            outgoing,
+            sender: routes.sender(&wanted, delivery.channel, name).map(str::to_owned),
+            country: to.country(),
+            lease: delivery.due.unwrap_or_else(|| now.plus(countersign_core::limits::LEASE)),
+            expires_at: delivery.expires_at,
         };
-        let sent = provider.send(outgoing).await;
-        let at = self.options.clock.now();
-        match sent {
-            Ok(accepted) => {
-                Attempt { at, provider: name.to_owned(), error: None, message_id: accepted.message_id }
-            }
-            Err(ProviderError { retry, fault, class, detail }) => {
-                failure(at, name, fault, retry, class.as_str(), &detail)
-            }
+        let mut attempt = self.carriers.attempt(name, &send).await?;
+        if attempt.error.is_none() {
+            let price = routes.tariff.price(name, to);
+            attempt.cost =
+                price.map(|price| price.price.times(text::parts(delivery.channel, &outgoing.message)));
         }
+        Some(attempt)
+    }
+
+    /// What a message that a provider took counts for budgets.
+    fn counted(&self, provider: &str, job: &Job, outgoing: &Outgoing, to: &Recipient) -> u64 {
+        let tariff = &self.options.board.routes(self.options.clock.now()).tariff;
+        let parts = text::parts(job.delivery.channel, &outgoing.message);
+        tariff.counted(provider, to).saturating_mul(u64::from(parts))
     }
 
     /// The providers of test mode: the outbox, and those of the scenario numbers.
-    fn play(&self, name: &str, job: &Job) -> Result<Round, Attempt> {
+    fn play(&self, name: &str, job: &Job) -> Result<Round, Box<Attempt>> {
         let now = self.options.clock.now();
         let taken = |provider: &str| Attempt {
             at: now,
             provider: provider.to_owned(),
             error: None,
             message_id: None,
+            cost: None,
         };
         let reported = |provider: &str, report| {
             let sent = Round::ended(vec![taken(provider)], DeliveryState::Sent);
@@ -280,22 +324,27 @@ impl Worker {
                 reported(name, Some(Fate::Failed { class, detail: "the scenario says so".to_owned() }))
             }
             scenario::FAILS => {
-                Err(failure(now, name, Fault::Provider, true, "unavailable", "the scenario says so"))
+                let attempt =
+                    refused(now, name, Fault::Provider, true, "unavailable", "the scenario says so");
+                Err(Box::new(attempt))
             }
             scenario::LATE => Ok(Round::ended(vec![taken(TEST_OUTBOX)], DeliveryState::Sent)),
             _ => Ok(Round::ended(vec![taken(name)], DeliveryState::Sent)),
         }
     }
 
-    async fn render(&self, job: &Job, now: Timestamp) -> Result<Outgoing, &'static str> {
+    async fn render(&self, job: &Job, now: Timestamp) -> Result<(Outgoing, Recipient), &'static str> {
         let verification = &job.verification;
         let private = verification.open_private(&self.options.keys, &job.data_key);
         let private = private.ok_or("the recipient does not open")?;
         let project = self.project(verification.tenant.project, now).await.ok_or("the project is gone")?;
-        let (code, message) = self.message(&project, verification, &private, job)?;
+        let store = self.options.store.as_ref();
+        let template = self.wording.of(store, verification.tenant, &private).await;
+        let (code, message) = self.message(&project, &private, template.as_deref(), job)?;
         let channel = job.delivery.channel;
         let left = job.delivery.expires_at.since(now);
-        Ok(Outgoing {
+        let to = Recipient::parse(&private.to).map_err(|_| "the recipient is none any more")?;
+        let outgoing = Outgoing {
             to: private.to,
             channel: channel.as_str(),
             purpose: verification.purpose,
@@ -304,21 +353,23 @@ impl Worker {
             code,
             message,
             delivery_id: job.delivery.id.to_string(),
-            deadline: left.min(countersign_core::limits::LEASE.saturating_sub(Duration::from_secs(5))),
+            deadline: left,
             lifetime: left,
-        })
+        };
+        Ok((outgoing, to))
     }
 
     fn message(
         &self,
         project: &Project,
-        verification: &Verification,
         private: &Private,
+        template: Option<&Version>,
         job: &Job,
     ) -> Result<(String, RenderedMessage), &'static str> {
+        let verification = &job.verification;
         let code = verification.code(&self.options.keys, &job.data_key, job.delivery.generation);
         let code = code.ok_or("the root key is unknown, or the code was replaced")?;
-        let message = text::of(project, verification, private, job.delivery.channel, &code)
+        let message = text::of(project, verification, private, job.delivery.channel, &code, template)
             .map_err(|_| "the message could not be rendered")?;
         Ok((code.reveal().to_owned(), message))
     }
@@ -337,7 +388,10 @@ impl Worker {
         known.get(&id).map(|(_, project)| Arc::clone(project))
     }
 
-    async fn record(&self, job: &Job, round: Round) {
+    /// Writes down what came of a job; where the delivery stands then, when it was still for this worker to say.
+    async fn record(&self, job: &Job, round: Round) -> Option<DeliveryState> {
+        let tries =
+            job.delivery.tries.saturating_add(u32::try_from(round.attempts.len()).unwrap_or(u32::MAX));
         let sent = Sent {
             delivery: job.delivery.id,
             attempts: round.attempts,
@@ -345,21 +399,18 @@ impl Worker {
             retry_at: round.retry_at,
             receipts: round.receipts,
         };
-        let request = Request {
-            tenant: job.delivery.tenant,
-            actor: Actor::System,
-            request_id: None,
-            policy: Arc::clone(&self.policy),
-            routes: Arc::clone(&self.routes),
-            limits_apply: false,
-            clock_ahead: Duration::ZERO,
-            ip_held_until: None,
-            entropy: Entropy::draw(self.options.entropy.as_ref()),
-            once: None,
-            command: Command::Sent(sent),
-        };
-        if let Err(error) = self.options.store.submit(request).await {
-            tracing::error!(delivery = %job.delivery.id, %error, "an outcome was not recorded; its lease will end");
+        let entropy = Entropy::draw(self.options.entropy.as_ref());
+        let request = Request::of_system(job.delivery.tenant, entropy, Command::Sent(sent));
+        let _desk = self.desks.acquire().await;
+        match self.options.store.submit(request).await {
+            Ok(Outcome { answer: Answer::Done(snapshot), .. }) => {
+                snapshot.delivery.filter(|made| made.tries == tries).map(|made| made.state)
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::error!(delivery = %job.delivery.id, %error, "an outcome was not recorded; its lease will end");
+                None
+            }
         }
     }
 }
@@ -367,11 +418,6 @@ impl Worker {
 fn with_earlier(mut earlier: Vec<Attempt>, round: Round) -> Round {
     earlier.extend(round.attempts);
     Round { attempts: earlier, ..round }
-}
-
-fn failure(at: Timestamp, provider: &str, fault: Fault, retry: bool, class: &str, detail: &str) -> Attempt {
-    let error = AttemptError { fault, retry, class: class.to_owned(), detail: detail.to_owned() };
-    Attempt { at, provider: provider.to_owned(), error: Some(error), message_id: None }
 }
 
 /// 1, 2, 4 … 30 seconds, each shortened by up to half at random so that retries do not come in waves.

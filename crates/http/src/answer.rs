@@ -41,8 +41,15 @@ ids_as_text!(
     ProofId,
     SubjectId,
     FactorId,
-    ChallengeId
+    ChallengeId,
+    TemplateId
 );
+
+impl Serialize for Text<countersign_core::recipient::Country> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 /// RFC 3339, UTC, with milliseconds.
 impl Serialize for Text<Timestamp> {

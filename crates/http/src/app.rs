@@ -10,6 +10,7 @@ use countersign_core::journal::Actor;
 use countersign_core::keys::Digest;
 use countersign_core::limits::REPEATED_WITHIN;
 use countersign_core::recipient::Country;
+use countersign_core::routing::Routes;
 use countersign_core::tenancy::{AdminAnswer, AdminChange, AdminRequest, Project};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
@@ -73,6 +74,11 @@ impl App {
             live_admission,
             test_admission,
         }))
+    }
+
+    /// The routing table with how its providers stand, as decisions are made with.
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        self.services.board.routes(self.services.clock.now())
     }
 
     /// Ten unpredictable bytes: the tail of an id.

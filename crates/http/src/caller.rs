@@ -41,11 +41,11 @@ impl Caller {
         Self { context, key: Some(key) }
     }
 
-    /// Whether it may do this; the owner may manage projects and keys, and nothing inside them.
+    /// Whether it may do this; the owner may manage projects and keys and look at routes, and nothing inside projects.
     pub(crate) fn may(&self, scope: Scope) -> bool {
         match &self.key {
             Some(opened) => opened.record.key.may(scope),
-            None => matches!(scope, Scope::ProjectsManage | Scope::KeysManage),
+            None => matches!(scope, Scope::ProjectsManage | Scope::KeysManage | Scope::RoutesRead),
         }
     }
 
@@ -149,10 +149,11 @@ impl Member {
             actor: self.actor(),
             request_id: Some(self.context.request_id),
             policy: Arc::clone(&self.opened.policy),
-            routes: Arc::clone(&app.services.routes),
+            routes: app.routes(),
             limits_apply: self.limits_apply(),
             clock_ahead: self.clock_ahead(),
             ip_held_until: None,
+            permit: countersign_core::budget::Permit::Unmetered,
             entropy: Entropy::draw(app.services.entropy.as_ref()),
             once,
             command,

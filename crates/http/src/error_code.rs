@@ -90,6 +90,9 @@ error_codes! {
     RemovalUnproven = 403 "removal_unproven", "The removal needs a proof", retry false, Ours,
         cause "Without the scope `factors:manage`, a factor that was in use goes only on the strength of another one.",
         fix "Let the person answer a challenge with another factor and name it as `challenge` within 10 minutes (it serves once, and must have no transaction), or use a key with `factors:manage`.";
+    BudgetExceeded = 403 "budget_exceeded", "The budget is spent", retry false, CannotSend,
+        cause "A budget that covers this message has nothing left for it today (UTC).",
+        fix "Wait for the next day, or raise the budget; `countersign budgets show` tells which it is.";
     ResourceNotFound = 404 "resource_not_found", "No such object", retry false, NoLonger,
         cause "The id is not known in this project and mode, or was removed by retention.",
         fix "Check the id, and that the key has the mode and project that made it.";

@@ -55,6 +55,16 @@ impl Fields {
         }
     }
 
+    /// Whether a field was given, be it as `null`.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.members.iter().any(|(known, _)| known == name)
+    }
+
+    /// Whether a field is there and not `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(known, value)| known == name && !matches!(value, Value::Null))
+    }
+
     /// A text of at most so many characters.
     pub(crate) fn text(&mut self, name: &str, most: usize) -> Result<Option<String>, Problem> {
         let Some(value) = self.take(name) else { return Ok(None) };
@@ -176,11 +186,6 @@ impl Fields {
             return Err(invalid(name, &format!("may have at most {most} names")));
         }
         Ok(Some(pairs))
-    }
-
-    /// Whether a field was given, be it as `null`.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(known, _)| known == name)
     }
 
     /// The name of a field that was given and not read.

@@ -8,6 +8,7 @@ mod api_keys;
 mod app;
 mod auth;
 mod body;
+mod budgets;
 mod caller;
 mod challenges;
 mod checks;
@@ -31,8 +32,10 @@ mod projects;
 mod proof;
 mod quota;
 mod receipts;
+mod routing;
 mod store_clock;
 mod subjects;
+mod templates;
 mod test_mode;
 mod value;
 mod verifications;
@@ -43,14 +46,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post, put as put_method};
+use countersign_core::budget::Treasury;
+use countersign_core::health::Board;
 use countersign_core::keys::{Code, Keys};
+use countersign_core::message_template::Version;
 use countersign_core::quota::Quota;
 use countersign_core::receipt::{ReceiptReader, ReceiptTaker};
-use countersign_core::routing::Routes;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::time::{Clock, EntropySource};
-use countersign_core::verification::{Channel, Private, Verification};
+use countersign_core::verification::{Channel, Private, Purpose, Verification};
 use countersign_core::workflow::Step;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -69,8 +74,10 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids, nonces and new keys.
     pub entropy: Arc<dyn EntropySource>,
-    /// The routing table.
-    pub routes: Arc<Routes>,
+    /// The routing table and how its providers stand.
+    pub board: Arc<Board>,
+    /// Where permits for sends come from that budgets pay.
+    pub treasury: Arc<dyn Treasury>,
     /// The steps of `auto`; empty where the first route that matches decides.
     pub workflow: Arc<[Step]>,
     /// Reads what comes to the receipts' door.
@@ -102,9 +109,43 @@ impl Services {
     }
 }
 
+/// A message before it has a code.
+#[derive(Clone, Copy)]
+pub struct Draft<'a> {
+    /// What is known of the person.
+    pub private: &'a Private,
+    /// What the code is for.
+    pub purpose: Purpose,
+    /// How it travels.
+    pub channel: Channel,
+    /// How long the code lives.
+    pub lifetime: std::time::Duration,
+    /// What stands for the code.
+    pub code: &'a str,
+    /// Whose words it has; `None` has those that ship.
+    pub template: Option<&'a Version>,
+}
+
+/// A message that is not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Tag of the language used.
+    pub locale: String,
+    /// The subject of a mail.
+    pub subject: Option<String>,
+    /// The text; of a mail, its plain part.
+    pub text: String,
+    /// The HTML part of a mail.
+    pub html: Option<String>,
+    /// `gsm7` or `ucs2` of a text message.
+    pub encoding: Option<&'static str>,
+    /// The parts it is charged by.
+    pub parts: u32,
+}
+
 /// Writes a message as a provider would get it. Implemented over the delivery crate, which this one never sees.
 pub trait Messages: Send + Sync + 'static {
-    /// The text of the message that carries `code` over `channel`.
+    /// The text of the message that carries `code` over `channel`, in the words of a template or in those that ship.
     fn render(
         &self,
         project: &Project,
@@ -112,7 +153,11 @@ pub trait Messages: Send + Sync + 'static {
         private: &Private,
         channel: Channel,
         code: &Code,
+        template: Option<&Version>,
     ) -> String;
+
+    /// A message as it would be sent, or the sentence that says why it cannot be written.
+    fn write(&self, project: &Project, draft: &Draft<'_>) -> Result<Written, String>;
 
     /// The text message of each language, with `{{code}}`, `{{friendly_name}}` and `{{ttl}}` where those stand.
     fn texts(&self) -> Vec<(&'static str, String)>;
@@ -140,7 +185,9 @@ fn table() -> Vec<Endpoint> {
         (clock::DOC, post(clock::handle)),
     ];
     calls.extend(persons());
+    calls.extend(template_calls());
     calls.extend(administration());
+    calls.extend(routing_calls());
     calls.extend([
         (jwks::LIVE, get(jwks::live)),
         (jwks::TEST, get(jwks::test)),
@@ -196,6 +243,30 @@ fn administration() -> [Endpoint; 5] {
     ]
 }
 
+/// Message templates.
+fn template_calls() -> [Endpoint; 6] {
+    use templates::{preview, read, write};
+    [
+        (read::LIST, get(read::list)),
+        (write::CREATE, post(write::create)),
+        (read::SHOW, get(read::show)),
+        (write::ADD_VERSION, post(write::add_version)),
+        (write::ACTIVATE, post(write::activate)),
+        (preview::DOC, post(preview::handle)),
+    ]
+}
+
+/// What there is to see of routes and providers, by a key or over the owner-only socket.
+fn routing_calls() -> [Endpoint; 4] {
+    use routing::{list, providers, resolve};
+    [
+        (list::DOC, get(list::list)),
+        (resolve::DOC, post(resolve::resolve)),
+        (providers::DOC, get(providers::list)),
+        (budgets::list::DOC, get(budgets::list::list)),
+    ]
+}
+
 /// The two doors of a process. They share what the edge remembers: a key revoked through one is closed at once at the
 /// other.
 pub struct Doors {
@@ -209,6 +280,7 @@ pub struct Doors {
 pub fn doors(services: Services) -> Doors {
     let app = App::new(services);
     let mut control = administration().to_vec();
+    control.extend(routing_calls());
     control.extend([
         (health::HEALTH, get(health::health)),
         (health::READY, get(health::ready)),

@@ -110,6 +110,7 @@ impl Problem {
             Refusal::Blocked(Block::List) => Self::plain(Code::BlockedByList).param("to"),
             Refusal::ChannelNotAllowed => Self::plain(Code::ChannelNotAllowed).param("channel"),
             Refusal::NoRoute => Self::plain(Code::NoRoute),
+            Refusal::BudgetExceeded => Self::plain(Code::BudgetExceeded),
             Refusal::CannotReceive => Self::plain(Code::RecipientCannotReceive).param("channel"),
             Refusal::RecipientInvalid => Self::plain(Code::RecipientInvalid).param("to"),
             Refusal::IdempotencyKeyReused => Self::plain(Code::IdempotencyKeyReused),

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use countersign_core::batch::Outcome;
+use countersign_core::budget::NoBudgets;
 use countersign_core::command::{Answer, Job, RecipientIndex};
 use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, KeyId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
@@ -42,8 +43,19 @@ impl EntropySource for Fixed {
     }
 }
 impl Messages for Fixed {
-    fn render(&self, _: &Project, _: &Verification, _: &Private, _: Channel, _: &Code) -> String {
+    fn render(
+        &self,
+        _: &Project,
+        _: &Verification,
+        _: &Private,
+        _: Channel,
+        _: &Code,
+        _: Option<&Version>,
+    ) -> String {
         String::new()
+    }
+    fn write(&self, _: &Project, _: &Draft<'_>) -> Result<Written, String> {
+        Err("is not written here".to_owned())
     }
     fn texts(&self) -> Vec<(&'static str, String)> {
         Vec::new()
@@ -187,6 +199,15 @@ impl Store for Reached {
     fn tenant_of_factor(&self, _: FactorId) -> Pending<'_, Option<Tenant>> {
         ready(None)
     }
+    fn change_budget(&self, change: countersign_core::budget::Change) -> Pending<'_, u64> {
+        ready(change.wanted)
+    }
+    fn budgets(
+        &self,
+        _: countersign_core::budget::Day,
+    ) -> Pending<'_, Vec<(countersign_core::budget::BudgetId, u64)>> {
+        ready(Vec::new())
+    }
     fn claim(&self, _: usize) -> Pending<'_, Vec<Job>> {
         ready(Vec::new())
     }
@@ -226,7 +247,8 @@ fn services() -> Services {
         keys: Arc::new(Keys::derive(&[root], [0; 16]).unwrap()),
         clock: Arc::new(Fixed),
         entropy: Arc::new(Fixed),
-        routes: Arc::new(Routes::default()),
+        board: Arc::default(),
+        treasury: Arc::new(NoBudgets),
         workflow: Arc::default(),
         reader: Arc::new(Fixed),
         receipts: Arc::new(Fixed),

@@ -8,5 +8,6 @@ pub mod simulator;
 pub mod subjects;
 
 pub use clock::FakeClock;
+pub use countersign_store::memory::MemoryStore;
 pub use entropy::SeededEntropy;
 pub use requests::{GATEWAY, Requests, test_keys, test_ring};

@@ -64,18 +64,16 @@ impl Requests {
     /// Requests of a live tenant with the standard policy. Send limits are off, for most tests are not about them.
     #[must_use]
     pub fn new(keys: Arc<Keys>, seed: u64) -> Self {
-        let route =
-            |channel, name: &str| Route { channel, countries: Vec::new(), providers: vec![name.to_owned()] };
         let live = vec![
-            route(Channel::Sms, "gateway"),
-            route(Channel::Voice, "caller"),
-            route(Channel::Email, "relay"),
+            Route::plain(Channel::Sms, &["gateway"]),
+            Route::plain(Channel::Voice, &["caller"]),
+            Route::plain(Channel::Email, &["relay"]),
         ];
         Self {
             keys,
             tenant: Tenant { project: ProjectId::from_bytes([0xa1; 16]), mode: Mode::Live },
             policy: Arc::new(Policy::of(Profile::Standard)),
-            routes: Arc::new(Routes { live }),
+            routes: Arc::new(Routes::of(live)),
             limits_apply: false,
             clock_ahead: Duration::ZERO,
             entropy: Arc::new(SeededEntropy::new(seed)),
@@ -108,6 +106,7 @@ impl Requests {
             limits_apply: self.limits_apply,
             clock_ahead: self.clock_ahead,
             ip_held_until: None,
+            permit: countersign_core::budget::Permit::Unmetered,
             entropy: Entropy::draw(&*self.entropy),
             once: None,
             command,
@@ -213,6 +212,7 @@ impl Requests {
             provider: GATEWAY.to_owned(),
             error: None,
             message_id: Some(message.to_owned()),
+            cost: None,
         }];
         let state = DeliveryState::Sent;
         self.of(Command::Sent(Sent { delivery, attempts, state, retry_at: None, receipts: true }))

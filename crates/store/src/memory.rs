@@ -1,15 +1,16 @@
 //! The reference engine: the rows in maps, one command a batch. For simulation and as the yardstick of the others.
 
+mod budgets;
+mod receipts;
 mod rows;
 mod subjects;
-
-mod receipts;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
+use countersign_core::budget::{BudgetId, Change, Day};
 use countersign_core::command::{Job, RecipientIndex, Recorded, Request, Started};
 use countersign_core::delivery::Delivery;
 use countersign_core::ids::{
@@ -33,6 +34,7 @@ use countersign_core::verification::{Status, Verification};
 
 use crate::HandOver;
 use crate::load::{is_due, load};
+use budgets::Budgets;
 use receipts::Receipts;
 use subjects::Subjects;
 
@@ -51,6 +53,7 @@ struct Tables {
     receipts: Receipts,
     settings: BTreeMap<SettingKey, Setting>,
     subjects: Subjects,
+    budgets: Budgets,
 }
 
 /// The reference engine. Nothing survives it.
@@ -165,12 +168,8 @@ impl Tables {
         let setting = setting.and_then(|key| self.settings.get(&key)).cloned();
         let found = Found { project, key, setting, settings_of_kind };
         let (effects, answer) = tenancy::decide(request, found, now);
-        if let Some(project) = effects.project {
-            self.projects.insert(project.id, project);
-        }
-        if let Some(key) = effects.key {
-            self.keys.insert(key.id, key);
-        }
+        self.projects.extend(effects.project.map(|project| (project.id, project)));
+        self.keys.extend(effects.key.map(|key| (key.id, key)));
         self.settings.extend(effects.setting.map(|setting| (setting.key, setting)));
         if let Some(key) = effects.removed {
             self.settings.remove(&key);
@@ -350,6 +349,14 @@ impl Store for MemoryStore {
 
     fn tenant_of_factor(&self, id: FactorId) -> Pending<'_, Option<Tenant>> {
         self.with(move |tables, _| tables.subjects.factors.get(&id).map(|(tenant, _)| *tenant))
+    }
+
+    fn change_budget(&self, change: Change) -> Pending<'_, u64> {
+        self.with(|tables, _| tables.budgets.change(&change))
+    }
+
+    fn budgets(&self, day: Day) -> Pending<'_, Vec<(BudgetId, u64)>> {
+        self.with(|tables, _| tables.budgets.of_day(day))
     }
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {

@@ -11,6 +11,7 @@ use crate::ledger::{Held, Recent, RecipientRow, Send, data_key_place};
 use crate::limits;
 use crate::policy::Risk;
 use crate::refusal::Refusal;
+use crate::routing::Wanted;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
 use crate::verification::{
@@ -58,6 +59,11 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
     finish(turn, effects, verification, row, delivery, create.dry_run)
 }
 
+/// What its message needs a route for.
+pub(super) const fn wanted<'a>(turn: &Turn<'_>, create: &'a Create) -> Wanted<'a> {
+    Wanted { tenant: turn.request.tenant, purpose: create.purpose, to: &create.to }
+}
+
 /// Limits and pauses that refuse a start. Nothing is kept of it.
 fn held(turn: &Turn<'_>, create: &Create, channel: Channel, row: &RecipientRow) -> Option<Refusal> {
     let policy = &turn.request.policy;
@@ -67,8 +73,9 @@ fn held(turn: &Turn<'_>, create: &Create, channel: Channel, row: &RecipientRow) 
         Some(Held::Until(until)) if until >= expires_at => return Some(Refusal::RecipientPaused(until)),
         Some(Held::Until(_)) | None => {}
     }
+    let unpaid = turn.over_budget().filter(|_| channel != Channel::Own);
     if !turn.request.limits_apply {
-        return None;
+        return unpaid;
     }
     if let Some(until) = turn.request.ip_held_until {
         return Some(Refusal::IpRateLimited(until));
@@ -76,7 +83,8 @@ fn held(turn: &Turn<'_>, create: &Create, channel: Channel, row: &RecipientRow) 
     if channel == Channel::Own {
         return None;
     }
-    row.send_allowed_at(policy, create.lane, turn.now).map(Refusal::RecipientRateLimited)
+    let limited = row.send_allowed_at(policy, create.lane, turn.now).map(Refusal::RecipientRateLimited);
+    limited.or(unpaid)
 }
 
 /// The ledger row of a recipient seen for the first time.
@@ -112,7 +120,7 @@ fn new_verification(
         Some(code) => Some(seal_code(turn, create, code, row, &id)?),
         None => None,
     };
-    let mut available = turn.request.routes.channels(tenant.mode, create.to.kind(), country);
+    let mut available = turn.request.routes.channels(&wanted(turn, create));
     available.retain(|channel| channel.suits(&create.to));
     if channel == Channel::Own {
         available.clear();
@@ -261,8 +269,7 @@ fn route(turn: &Turn<'_>, create: &Create, channel: Channel, scenario: Option<Sc
     {
         return scenario.providers();
     }
-    let providers = turn.request.routes.providers(turn.request.tenant.mode, channel, create.to.country());
-    providers.into_iter().map(str::to_owned).collect()
+    turn.request.routes.providers(&wanted(turn, create), channel, turn.lot())
 }
 
 fn apply_scenario(turn: &Turn<'_>, scenario: Option<Scenario>, verification: &mut Verification) {
@@ -328,6 +335,7 @@ pub(super) fn reserve_send(
         created_at: turn.now,
         tries: 0,
         step_at: None,
+        reserved: turn.reservation(),
     }
 }
 

@@ -16,6 +16,7 @@ pub use subject::decide_subject;
 
 use std::collections::BTreeMap;
 
+use crate::budget::{Permit, Reservation};
 use crate::command::{Answer, Command, Effects, Request, Snapshot};
 use crate::delivery::Delivery;
 use crate::ids::{DeliveryId, EntryId, RecipientId, VerificationId};
@@ -23,6 +24,7 @@ use crate::journal::{Entry, Event};
 use crate::keys::Keys;
 use crate::ledger::RecipientRow;
 use crate::refusal::Refusal;
+use crate::routing::Lot;
 use crate::time::Timestamp;
 use crate::verification::{Channel, Report, Status, Verification};
 
@@ -100,6 +102,24 @@ impl<'a> Turn<'a> {
             event,
             place: None,
         }
+    }
+
+    /// Refuses a send that no budget pays for.
+    fn over_budget(&self) -> Option<Refusal> {
+        (self.request.permit == Permit::Exceeded).then_some(Refusal::BudgetExceeded)
+    }
+
+    /// What was set aside for the send of this command.
+    fn reservation(&self) -> Option<Reservation> {
+        match &self.request.permit {
+            Permit::Granted(reservation) => Some(reservation.clone()),
+            Permit::Unmetered | Permit::Exceeded => None,
+        }
+    }
+
+    /// The randomness of a choice among providers: that of the id of the delivery this command may make.
+    const fn lot(&self) -> Lot {
+        Lot::of(&self.request.entropy.ids[2])
     }
 
     fn snapshot(&self, verification: &Verification, row: &RecipientRow) -> Snapshot {

@@ -8,6 +8,7 @@ use crate::journal::Event;
 use crate::ledger::RecipientRow;
 use crate::recipient::Recipient;
 use crate::refusal::Refusal;
+use crate::routing::Wanted;
 use crate::scenario::Scenario;
 use crate::tenant::Mode;
 use crate::verification::{Channel, Verification};
@@ -93,7 +94,7 @@ pub(super) fn usable(turn: &Turn<'_>, verification: &Verification, channel: Chan
     if allowed { Ok(()) } else { Err(Refusal::ChannelNotAllowed) }
 }
 
-/// Whether the recipient may get another message now, spacing aside.
+/// Whether the recipient may get another message now, spacing aside, and a budget pays for it.
 pub(super) fn capped(
     turn: &Turn<'_>,
     verification: &Verification,
@@ -102,7 +103,7 @@ pub(super) fn capped(
     let allowed_at = row.send_allowed_at(&turn.request.policy, verification.lane, turn.now);
     match allowed_at.filter(|_| turn.request.limits_apply) {
         Some(at) => Err(Refusal::RecipientRateLimited(at)),
-        None => Ok(()),
+        None => turn.over_budget().map_or(Ok(()), Err),
     }
 }
 
@@ -113,26 +114,25 @@ pub(super) fn providers(
     row: &RecipientRow,
     channel: Channel,
 ) -> Result<Vec<String>, Refusal> {
-    let mode = verification.tenant.mode;
+    // Whoever was erased cannot be sent to.
+    let to = recipient(turn, verification, row).ok_or(Refusal::CannotReceive)?;
     // In a workflow the first step plays the scenario, so that the others can be seen to help.
     let plays = verification.workflow.as_ref().is_none_or(|workflow| {
         workflow.at == 0 && workflow.current().is_some_and(|first| first.channel == channel)
     });
-    if mode == Mode::Test
+    if verification.tenant.mode == Mode::Test
         && plays
-        && let Some(scenario) = scenario(turn, verification, row)
+        && let Some(scenario) = Scenario::of(&to)
     {
         return Ok(scenario.providers());
     }
-    let providers = turn.request.routes.providers(mode, channel, verification.country());
-    if providers.is_empty() {
-        return Err(Refusal::NoRoute);
-    }
-    Ok(providers.into_iter().map(str::to_owned).collect())
+    let wanted = Wanted { tenant: verification.tenant, purpose: verification.purpose, to: &to };
+    let providers = turn.request.routes.providers(&wanted, channel, turn.lot());
+    if providers.is_empty() { Err(Refusal::NoRoute) } else { Ok(providers) }
 }
 
-/// The scenario a test verification plays, by its sealed number.
-fn scenario(turn: &Turn<'_>, verification: &Verification, row: &RecipientRow) -> Option<Scenario> {
+/// The recipient of a verification, from its sealed part.
+fn recipient(turn: &Turn<'_>, verification: &Verification, row: &RecipientRow) -> Option<Recipient> {
     let private = verification.open_private(turn.keys, &row.data_key)?;
-    Scenario::of(&Recipient::parse(&private.to).ok()?)
+    Recipient::parse(&private.to).ok()
 }

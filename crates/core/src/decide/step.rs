@@ -9,6 +9,7 @@ use crate::delivery::{Delivery, DeliveryState};
 use crate::ids::DeliveryId;
 use crate::journal::Event;
 use crate::ledger::RecipientRow;
+use crate::refusal::Refusal;
 use crate::time::Timestamp;
 use crate::verification::{Status, Verification};
 use crate::workflow::{SkipReason, Skipped, Step, StepReason};
@@ -152,7 +153,10 @@ struct Next {
 
 /// Moves the workflow to the first step that can be taken.
 fn next(turn: &Turn<'_>, verification: &mut Verification, row: &RecipientRow) -> Result<Next, SkipReason> {
-    capped(turn, verification, row).map_err(|_| SkipReason::RateLimited)?;
+    capped(turn, verification, row).map_err(|refusal| match refusal {
+        Refusal::BudgetExceeded => SkipReason::BudgetExceeded,
+        _ => SkipReason::RateLimited,
+    })?;
     let left: Vec<_> = match &verification.workflow {
         Some(workflow) => workflow.left().map(|(place, step)| (place, step.channel)).collect(),
         None => Vec::new(),

@@ -1,6 +1,7 @@
 //! Over which channels a code goes: the one that was named, the first that a route serves, or a workflow of several.
 
 use super::Turn;
+use super::create::wanted;
 use crate::command::Create;
 use crate::refusal::Refusal;
 use crate::scenario::Scenario;
@@ -27,7 +28,7 @@ pub(super) fn ways(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>)
     if !create.workflow.is_empty() {
         return workflow(turn, create, scenario);
     }
-    let routed = turn.request.routes.channels(mode, create.to.kind(), create.to.country());
+    let routed = turn.request.routes.channels(&wanted(turn, create));
     let channel = match create.channel {
         Some(channel) if !channel.suits(&create.to) => return Err(Refusal::CannotReceive),
         Some(Channel::Sms) | None if scenario == Some(Scenario::NoSms) => return Err(Refusal::CannotReceive),
@@ -44,8 +45,7 @@ pub(super) fn ways(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>)
 /// The steps that can be taken here. One that never could reach such a recipient, or is not allowed, is a mistake of the
 /// caller's; one that cannot reach this one is passed over.
 fn workflow(turn: &Turn<'_>, create: &Create, scenario: Option<Scenario>) -> Result<Ways, Refusal> {
-    let mode = turn.request.tenant.mode;
-    let routed = turn.request.routes.channels(mode, create.to.kind(), create.to.country());
+    let routed = turn.request.routes.channels(&wanted(turn, create));
     let (mut steps, mut skipped) = (Vec::new(), Vec::new());
     for step in create.workflow.iter().copied() {
         let channel = step.channel;

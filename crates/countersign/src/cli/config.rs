@@ -39,6 +39,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Outcome {
             let read = Config::read(config)?;
             read.providers(None)?;
             read.receipts()?;
+            read.tariff()?;
             output.answer(&format!("{} is good", config.display()), &json!({ "ok": true }));
         }
         Command::Show { config } => {

@@ -67,6 +67,7 @@ async fn examine(place: &Place) -> Vec<Finding> {
     findings.push(Finding::of("key ring", roots.map(|roots| note(roots.len()))));
     findings.push(store(&config).await);
     findings.extend(providers(&config).await);
+    findings.extend(prices(&config));
     findings
 }
 
@@ -158,6 +159,16 @@ fn refusing(why: &Unavailable) -> Problem {
     Problem::new("the store refuses every change", why, fix)
 }
 
+/// The price table, where there is one.
+fn prices(config: &Config) -> Option<Finding> {
+    config.money.prices.as_ref()?;
+    let priced = config.tariff().map(|tariff| {
+        let names: Vec<_> = tariff.providers().collect();
+        format!("of {}", names.join(", "))
+    });
+    Some(Finding::of("prices", priced))
+}
+
 /// What the running server says of its store.
 async fn served(config: &Config) -> Finding {
     match control::call(config, Method::GET, "/readyz", None).await {
@@ -172,7 +183,7 @@ async fn providers(config: &Config) -> Vec<Finding> {
         Ok(providers) => providers,
         Err(problem) => return vec![Finding::bad("providers", problem)],
     };
-    if config.routing().live.is_empty() {
+    if config.routing_table().live.is_empty() {
         let note = "there is no route: live starts answer `no_route`; test keys work";
         return vec![Finding::new("providers", Verdict::Doubtful(note.to_owned()))];
     }

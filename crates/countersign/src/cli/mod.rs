@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod budgets;
 mod challenge;
 mod check;
 mod clock;
@@ -21,6 +22,7 @@ mod place;
 mod projects;
 mod qr;
 mod ring;
+mod routes;
 mod sandbox;
 mod send;
 mod serve;
@@ -88,6 +90,10 @@ enum Command {
     Import(import::Args),
     /// Change the root keys that everything secret is derived from, without a stop.
     Ring(ring::Args),
+    /// Explain where a message would go, or list routes and providers.
+    Routes(routes::Args),
+    /// Look at what is left of the budgets.
+    Budgets(budgets::Args),
     /// Check a configuration, show what is in force, or print a sample.
     Config(config::Args),
     /// Bring the store's schema up to date (the server does so at start, too).
@@ -142,6 +148,8 @@ async fn execute(command: Command, output: &Output) -> Outcome {
         Command::Clock(args) => clock::run(&args, output).await,
         Command::Import(args) => import::run(&args, output).await,
         Command::Ring(args) => ring::run(&args, output),
+        Command::Routes(args) => routes::run(&args, output).await,
+        Command::Budgets(args) => budgets::run(&args, output).await,
         Command::Config(args) => config::run(&args, output),
         Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Store(args) => store::run(&args, output).await,

@@ -4,11 +4,13 @@ mod delivery;
 mod error;
 mod keys;
 mod log;
+mod money;
 mod overlay;
 mod providers;
 mod reference;
 mod retention;
 mod routes;
+mod routing;
 mod server;
 mod smpp;
 mod store;
@@ -17,19 +19,28 @@ mod store_url;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_core::health::Board;
+use countersign_core::money::Tariff;
 use countersign_core::receipt::ReceiptTaker;
+use countersign_core::routing::Routes;
+use countersign_core::store::Store as StorePort;
+use countersign_core::time::Clock;
 use countersign_delivery::http_gateway::Node;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::SystemClock;
 use crate::entropy::SystemEntropy;
 use crate::files;
+use crate::prices;
 use crate::problem::{Outcome, Problem};
+use crate::treasury::Treasury;
 
 pub(crate) use keys::Keys;
 pub(crate) use log::{Format, Log};
+pub(crate) use money::Money;
 pub(crate) use reference::{markdown, sample, sample_with};
 pub(crate) use retention::Retention;
+pub(crate) use routing::Routing;
 pub(crate) use server::Server;
 pub(crate) use store::{Engine, Store};
 pub(crate) use store_url::StoreUrl;
@@ -58,12 +69,19 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     /// `[delivery]`
     pub(crate) delivery: delivery::Delivery,
+    /// `[routing]`
+    pub(crate) routing: Routing,
+    /// `[money]`
+    pub(crate) money: Money,
     /// `[providers.<name>]`
     #[serde(skip_serializing_if = "toml::Table::is_empty")]
     pub(crate) providers: toml::Table,
     /// `[[routes]]`
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) routes: Vec<routes::Route>,
+    /// `[[budgets]]`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) budgets: Vec<money::Budget>,
     /// Where it was read from; relative paths start there.
     #[serde(skip)]
     base: PathBuf,
@@ -166,8 +184,28 @@ impl Config {
     }
 
     /// The routing table of the node.
-    pub(crate) fn routing(&self) -> countersign_core::routing::Routes {
-        routes::table(&self.routes)
+    pub(crate) fn routing_table(&self) -> Routes {
+        let disabled = Arc::new(self.routing.disabled());
+        Routes { disabled, ..Routes::of(routes::table(&self.routes)) }
+    }
+
+    /// The routing table with the prices and the health of the providers, all of them well.
+    pub(crate) fn board(&self) -> Outcome<Board> {
+        let routes = Routes { tariff: Arc::new(self.tariff()?), ..self.routing_table() };
+        Ok(Board::new(routes, self.routing.health(), self.providers.keys().cloned()))
+    }
+
+    /// The price table.
+    pub(crate) fn tariff(&self) -> Outcome<Tariff> {
+        let Some(path) = &self.money.prices else { return Ok(Tariff::default()) };
+        let known = |name: &str| self.providers.contains_key(name);
+        prices::read(&self.resolve(path), known, |currency| self.money.rate(currency))
+    }
+
+    /// The budgets, all of them unspent.
+    pub(crate) fn treasury(&self, store: Arc<dyn StorePort>, clock: Arc<dyn Clock>) -> Treasury {
+        let currency = self.money.currency();
+        Treasury::new(money::budgets(&self.budgets, currency), currency, store, clock)
     }
 
     /// The configured providers, by name. What they are told of messages they took goes to `taker`, if there is one; who
@@ -194,7 +232,10 @@ impl Config {
         self.retention.validate()?;
         self.delivery.validate()?;
         providers::validate(&self.providers)?;
-        routes::validate(&self.routes, &self.providers)
+        self.routing.validate(&self.providers)?;
+        routes::validate(&self.routes, &self.providers)?;
+        self.money.validate(&self.budgets)?;
+        money::validate(&self.budgets)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The documentation of the configuration, from which the sample and the reference page are made.
 
-use super::{delivery, keys, log, providers, retention, routes, server, smpp, store};
+use super::{delivery, keys, log, money, providers, retention, routes, routing, server, smpp, store};
 
 /// One key.
 pub(super) struct Field {
@@ -26,7 +26,7 @@ pub(super) struct Section {
     pub(super) fields: &'static [Field],
 }
 
-const SECTIONS: [&Section; 12] = [
+const SECTIONS: [&Section; 15] = [
     &server::SECTION,
     &server::TLS_SECTION,
     &store::SECTION,
@@ -34,11 +34,14 @@ const SECTIONS: [&Section; 12] = [
     &log::SECTION,
     &retention::SECTION,
     &delivery::SECTION,
+    &routing::SECTION,
+    &money::SECTION,
     &providers::SMTP_SECTION,
     &providers::PRESET_SECTION,
     &providers::HTTP_SECTION,
     &smpp::SECTION,
     &routes::SECTION,
+    &money::BUDGETS_SECTION,
 ];
 
 const WIDTH: usize = 100;

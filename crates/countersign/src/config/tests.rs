@@ -28,7 +28,7 @@ fn what_the_sample_shows_as_a_comment_may_be_written() {
     let config = parse(&text).unwrap();
     assert!(config.server.tls.is_some() && config.server.public_url.is_some());
     assert_eq!(config.providers.len(), 4);
-    assert_eq!(config.routing().live.len(), 1);
+    assert_eq!(config.routing_table().live.len(), 1);
 }
 
 #[test]
@@ -88,9 +88,70 @@ fn wrong_values_of_each_section_are_refused() {
             "[[routes]]\nchannel = \"sms\"\ncountries = [\"Poland\"]\nproviders = [\"x\"]",
             "routes.0.countries",
         ),
+        ("[[routes]]\nchannel = \"sms\"\nproviders = [{ name = \"x\", wait = 3 }]", "unknown field `wait`"),
+        ("[[routes]]\nchannel = \"sms\"\nproviders = [7]", "the name of a provider, or"),
+        ("[routing]\ndisabled = [\"x\"]", "routing.disabled"),
+        ("[money]\nprices = \"p.csv\"", "money.currency"),
+        ("[money]\ncurrency = \"euro\"", "money.currency"),
+        ("[money]\ncurrency = \"EUR\"\nrates = { USD = \"0\" }", "money.rates"),
+        ("[money]\ncurrency = \"EUR\"\nrates = { dollar = \"1\" }", "money.rates"),
+        ("[money]\ncurrency = \"EUR\"\n[[budgets]]\nname = \"a\"\nper_day = \"1\"", "money.prices"),
+        ("[routing]\nslow_seconds = 0", "routing.slow_seconds"),
+        ("[routing]\nslow_seconds = 61", "routing.slow_seconds"),
     ] {
         let problem = parse(text).unwrap_err();
         assert!(problem.why.contains(key), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn budgets_are_checked() {
+    let with = |lines: &str| {
+        parse(&format!(
+            "[money]\nprices = \"p.csv\"\ncurrency = \"EUR\"\n[[budgets]]\nname = \"all\"\nper_day = \"250.00\"\n{lines}"
+        ))
+    };
+    assert!(with("countries = [\"PL\"]\nprefixes = [\"+48\"]").is_ok());
+    for (lines, key) in [
+        ("countries = [\"Poland\"]", "budgets.0.countries"),
+        ("prefixes = [\"48\"]", "budgets.0.prefixes"),
+        ("projects = [\"shop\"]", "budgets.0.projects"),
+        ("per_month = \"1\"", "unknown field `per_month`"),
+        ("[[budgets]]\nname = \"all\"\nper_day = \"1\"", "budgets.1.name"),
+        ("[[budgets]]\nname = \"b\"\nper_day = \"-1\"", "budgets.1.per_day"),
+        ("[[budgets]]\nname = \"b\"\nper_day = \"0.000001\"", "budgets.1.per_day"),
+        ("[[budgets]]\nname = \"b\"\nper_day = 5", "invalid type"),
+        ("[[budgets]]\nname = \"\"\nper_day = \"5\"", "budgets.1.name"),
+    ] {
+        let problem = with(lines).unwrap_err();
+        assert!(problem.why.contains(key), "{lines}: {problem}");
+    }
+}
+
+#[test]
+fn what_a_route_matches_is_checked() {
+    let gateway = "[providers.x]\ntype = \"http\"\nurl = \"https://sms.example/send\"\n";
+    let with = |line: &str| parse(&format!("{gateway}[[routes]]\nchannel = \"sms\"\n{line}"));
+    for (line, key) in [
+        ("providers = [\"x\", \"x\"]", "routes.0.providers"),
+        ("providers = [{ name = \"x\", weight = 0 }]", "routes.0.providers"),
+        ("providers = [{ name = \"x\", weight = 1001 }]", "routes.0.providers"),
+        ("providers = [{ name = \"x\", sender = \"\" }]", "routes.0.providers"),
+        ("providers = [\"x\"]\nprefixes = [\"48\"]", "routes.0.prefixes"),
+        ("providers = [\"x\"]\nprefixes = [\"+\"]", "routes.0.prefixes"),
+        ("providers = [\"x\"]\nprefixes = [\"+1234567890123456\"]", "routes.0.prefixes"),
+        ("providers = [\"x\"]\nprojects = [\"shop\"]", "routes.0.projects"),
+        ("providers = [\"x\"]\npurposes = [\"fun\"]", "routes.0.purposes"),
+        ("providers = [\"x\"]\nsenders = { Poland = \"A\" }", "routes.0.senders"),
+        ("providers = [\"x\"]\nsender = \"a\\nb\"", "routes.0.sender"),
+        ("providers = [\"x\"]\nname = \"\"", "routes.0.name"),
+    ] {
+        let problem = with(line).unwrap_err();
+        assert!(problem.why.contains(key), "{line}: {problem}");
+    }
+    for fine in ["weight = 1", "weight = 1000", "sender = \"ACME\""] {
+        with(&format!("providers = [{{ name = \"x\", {fine} }}]\nprefixes = [\"+123456789012345\"]"))
+            .unwrap();
     }
 }
 

@@ -7,22 +7,23 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request};
+use countersign_core::budget::NoBudgets;
 use countersign_core::factor::device::{Verdict, enrolment_message, poll_message, response_message};
 use countersign_core::ids::{KeyId, ProjectId};
-use countersign_core::keys::{Code, Keys, sha256};
+use countersign_core::keys::{Keys, sha256};
 use countersign_core::oath::{Algorithm, hotp, time_step};
 use countersign_core::receipt::NoReceipts;
-use countersign_core::routing::Routes;
 use countersign_core::store::Store as _;
 use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, KeySecret, Project, Scope, default_scopes};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Clock as _, Timestamp};
-use countersign_core::verification::{Channel, Private, Verification};
-use countersign_http::{Messages, Services, router};
+use countersign_http::{Services, router};
 use countersign_sim::{FakeClock, Requests, SeededEntropy, test_keys};
 use countersign_store::memory::MemoryStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+
+use crate::silent::Silent;
 
 /// Who calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,17 +70,6 @@ impl Answer {
     }
 }
 
-struct Silent;
-
-impl Messages for Silent {
-    fn render(&self, _: &Project, _: &Verification, _: &Private, _: Channel, _: &Code) -> String {
-        String::new()
-    }
-    fn texts(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
-    }
-}
-
 impl Edge {
     pub(crate) async fn new() -> Self {
         let (keys, clock) = (test_keys(), Arc::new(FakeClock::at(FakeClock::START)));
@@ -120,7 +110,8 @@ impl Edge {
             keys: Arc::clone(&keys),
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(7)),
-            routes: Arc::new(Routes::default()),
+            board: Arc::default(),
+            treasury: Arc::new(NoBudgets),
             workflow: Arc::default(),
             reader: Arc::new(NoReceipts),
             receipts: Arc::new(NoReceipts),

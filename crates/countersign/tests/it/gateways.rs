@@ -9,22 +9,24 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
+use countersign_core::budget::NoBudgets;
+use countersign_core::health::{Board, Settings};
 use countersign_core::ids::KeyId;
-use countersign_core::keys::{Code, sha256};
+use countersign_core::keys::sha256;
 use countersign_core::limits::{EARLY_RECEIPT_KEPT, MAX_EARLY_RECEIPTS};
 use countersign_core::receipt::{About, Fate, NotAReceipt, Posted, Receipt, ReceiptReader};
 use countersign_core::routing::{Route, Routes};
 use countersign_core::store::{Retention, Store};
-use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, KeySecret, Project, default_scopes};
+use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, KeySecret, default_scopes};
 use countersign_core::tenant::Mode;
 use countersign_core::time::Timestamp;
-use countersign_core::verification::{Channel, Private, Verification};
+use countersign_core::verification::Channel;
 use countersign_delivery::provider::{
     Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture,
 };
 use countersign_delivery::receipts::ReceiptSink;
 use countersign_delivery::worker::{self, WorkerOptions};
-use countersign_http::{Messages, Services};
+use countersign_http::Services;
 use countersign_sim::{FakeClock, Requests, SeededEntropy, test_keys, test_ring};
 use countersign_store::memory::MemoryStore;
 use countersign_store::sqlite::{Options, SqliteStore};
@@ -34,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
 use crate::cluster::until;
+use crate::silent::Silent;
 
 const PHONE: &str = "+48600100217";
 const TOKEN: &str = "t0ken";
@@ -87,17 +90,6 @@ impl Provider for Gateway {
     }
     fn gives_receipts(&self) -> bool {
         true
-    }
-}
-
-struct Silent;
-
-impl Messages for Silent {
-    fn render(&self, _: &Project, _: &Verification, _: &Private, _: Channel, _: &Code) -> String {
-        String::new()
-    }
-    fn texts(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
     }
 }
 
@@ -170,13 +162,13 @@ impl Site {
         }
         let taken = Taken::default();
         let gateways = serve(Router::new().fallback(post(take)).with_state(taken.clone())).await;
-        let route =
-            |channel, name: &str| Route { channel, countries: Vec::new(), providers: vec![name.to_owned()] };
-        let routes =
-            Arc::new(Routes { live: vec![route(Channel::Sms, "texts"), route(Channel::Voice, "calls")] });
+        let routes = [Route::plain(Channel::Sms, &["texts"]), Route::plain(Channel::Voice, &["calls"])];
+        let names = ["texts", "calls"].map(str::to_owned);
+        let board = Arc::new(Board::new(Routes::of(routes.to_vec()), Settings::default(), names));
         let entropy = Arc::new(SeededEntropy::new(10));
         let arrivals = Arc::new(Notify::new());
-        let receipts = ReceiptSink::new(Arc::clone(&store), entropy.clone());
+        let receipts =
+            ReceiptSink::new(Arc::clone(&store), entropy.clone(), Arc::clone(&board), clock.clone());
         let (stop, stopped) = watch::channel(false);
         let providers = ["texts", "calls"].map(|name| {
             let client = Client::builder().no_proxy().build().unwrap();
@@ -190,7 +182,8 @@ impl Site {
             entropy: entropy.clone(),
             providers: BTreeMap::from(providers),
             arrivals: Arc::clone(&arrivals),
-            routes: Arc::clone(&routes),
+            board: Arc::clone(&board),
+            treasury: Arc::new(NoBudgets),
             receipts: receipts.clone(),
         };
         tokio::spawn(worker::work(options, jobs, stopped));
@@ -199,7 +192,8 @@ impl Site {
             keys,
             clock: clock.clone(),
             entropy,
-            routes,
+            board,
+            treasury: Arc::new(NoBudgets),
             workflow: Arc::default(),
             reader: Arc::new(Reader),
             receipts: Arc::new(receipts),
@@ -277,6 +271,8 @@ async fn a_text_message_that_did_not_arrive_is_followed_by_a_call() {
     let site = Site::start().await;
     let id = site.begin(json!([{ "channel": "sms", "wait": 60 }, { "channel": "voice" }])).await;
     site.until(&id, "sms", "sent").await;
+    // Ids are ordered by time: the call's message is the later one.
+    site.clock.advance(Duration::from_millis(1));
     assert_eq!(bring(&site.base, "texts", "m1", "failed", true).await, StatusCode::OK);
     site.until(&id, "voice", "sent").await;
     assert_eq!(bring(&site.base, "calls", "m2", "delivered", true).await, StatusCode::OK);
@@ -358,7 +354,8 @@ async fn forged_and_unknown_receipts_change_nothing() {
 async fn so_many_receipts_wait_for_their_messages_and_no_more() {
     let clock = Arc::new(FakeClock::default());
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone(), test_keys(), Arc::new(|_| ())));
-    let sink = ReceiptSink::new(Arc::clone(&store), Arc::new(SeededEntropy::new(1)));
+    let sink =
+        ReceiptSink::new(Arc::clone(&store), Arc::new(SeededEntropy::new(1)), Arc::default(), clock.clone());
     let take = async |message: String| {
         sink.take("texts", Receipt { about: About::Message(message), fate: Fate::Delivered }).await
     };

@@ -31,17 +31,22 @@ pub(crate) struct AmountStyle {
 }
 
 impl AmountStyle {
-    /// `125000`, `EUR` → `EUR 1,250.00`. The code and not the symbol: `$` names some twenty currencies.
-    /// `None` when the currency is not three capital letters.
-    pub(crate) fn format(&self, minor_units: u64, currency: &str) -> Option<String> {
+    /// `125000`, `EUR` → `1,250.00`; `None` when the currency is not three capital letters.
+    pub(crate) fn number(&self, minor_units: u64, currency: &str) -> Option<String> {
         let digits = minor_digits(currency)?;
         let scale = 10_u64.pow(digits);
         let whole = self.grouped(minor_units / scale);
         let fraction = minor_units % scale;
-        let number = match digits {
+        Some(match digits {
             0 => whole,
             _ => format!("{whole}{}{fraction:0width$}", self.decimal, width = digits as usize),
-        };
+        })
+    }
+
+    /// `125000`, `EUR` → `EUR 1,250.00`. The code and not the symbol: `$` names some twenty currencies.
+    /// `None` when the currency is not three capital letters.
+    pub(crate) fn format(&self, minor_units: u64, currency: &str) -> Option<String> {
+        let number = self.number(minor_units, currency)?;
         Some(match self.currency {
             CurrencyPosition::Before => format!("{currency} {number}"),
             CurrencyPosition::After => format!("{number} {currency}"),

@@ -8,6 +8,7 @@
 mod amount;
 mod catalog;
 mod clean;
+mod custom;
 mod negotiate;
 mod sms;
 mod template;
@@ -18,6 +19,7 @@ use minijinja::{HtmlEscape, Value};
 pub use amount::minor_digits;
 pub use clean::single_line;
 pub use countersign_core::verification::Purpose;
+pub use custom::render_with;
 pub use sms::{SmsEncoding, SmsSize, measure};
 pub use voice::Script;
 
@@ -126,6 +128,9 @@ pub enum RenderError {
     /// Not an ISO 4217 code.
     #[error("the currency is not three capital letters")]
     CurrencyMalformed,
+    /// A text of a template does not compile; none that does not is ever kept.
+    #[error("a text of the template {0}")]
+    Template(&'static str),
     /// The built-in texts are broken; a test holds that they are not.
     #[error("message catalogue: {0}")]
     Catalog(String),
@@ -152,12 +157,7 @@ pub fn negotiate(locale: &str) -> Result<&'static str, RenderError> {
 /// # Errors
 /// When a part the message cannot do without is missing or malformed.
 pub fn render(input: &MessageInput<'_>) -> Result<RenderedMessage, RenderError> {
-    if !is_code(input.code) {
-        return Err(RenderError::CodeMalformed);
-    }
-    if !(1..=limits::MAX_MINUTES).contains(&input.minutes) {
-        return Err(RenderError::MinutesOutOfRange);
-    }
+    check(input)?;
     let catalog = catalog()?;
     let language = catalog.negotiate(input.locale);
     let words = Words::of(input, language)?;
@@ -165,6 +165,17 @@ pub fn render(input: &MessageInput<'_>) -> Result<RenderedMessage, RenderError> 
         Medium::Sms => short_message(input, language, &words),
         Medium::Email => mail(input, language, &words),
         Medium::Voice => spoken(input, language, &words),
+    }
+}
+
+fn check(input: &MessageInput<'_>) -> Result<(), RenderError> {
+    if !is_code(input.code) {
+        return Err(RenderError::CodeMalformed);
+    }
+    if (1..=limits::MAX_MINUTES).contains(&input.minutes) {
+        Ok(())
+    } else {
+        Err(RenderError::MinutesOutOfRange)
     }
 }
 
@@ -249,6 +260,13 @@ fn short_message(
     {
         text = folded;
     }
+    end_line(&mut text, input)?;
+    let size = measure(&text);
+    Ok(RenderedMessage { locale: &language.tag, subject: None, text, html: None, sms: Some(size) })
+}
+
+/// The last line of a short message: what binds its code to an app or a site.
+fn end_line(text: &mut String, input: &MessageInput<'_>) -> Result<(), RenderError> {
     if let Some(hash) = input.app_hash {
         text.push('\n');
         text.push_str(&single_line(hash, limits::APP_HASH_CHARS));
@@ -261,8 +279,7 @@ fn short_message(
         text.push_str(" #");
         text.push_str(input.code);
     }
-    let size = measure(&text);
-    Ok(RenderedMessage { locale: &language.tag, subject: None, text, html: None, sms: Some(size) })
+    Ok(())
 }
 
 fn mail(

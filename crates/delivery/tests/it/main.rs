@@ -1,5 +1,5 @@
-//! The providers against real peers: a Python mail relay, an SMSC on Node, and HTTP gateways that
-//! misbehave.
+//! The providers against real peers: a Python mail relay, an SMSC on Node, and HTTP gateways that misbehave; and the
+//! worker above them.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
@@ -12,3 +12,4 @@ mod relay;
 mod service_account;
 mod smpp;
 mod smtp;
+mod worker;

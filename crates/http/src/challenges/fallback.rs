@@ -185,7 +185,7 @@ async fn begin(
     once: Option<Once>,
 ) -> Result<VerificationId, Problem> {
     let request = member.request(app, Command::Create(Box::new(create)), once);
-    match app.services.store.submit(request).await?.answer {
+    match crate::budgets::submit(app, member.project(), request).await?.answer {
         Answer::Done(snapshot) => Ok(snapshot.verification.id),
         Answer::Refused(refusal, snapshot) => {
             let now = snapshot.map_or_else(|| member.now(app), |snapshot| snapshot.at);

@@ -7,6 +7,7 @@ pub(crate) mod view;
 
 use std::sync::Arc;
 
+use countersign_core::budget::Permit;
 use countersign_core::command::{Command, Request};
 use countersign_core::ids::FactorId;
 use countersign_core::journal::Actor;
@@ -71,7 +72,8 @@ impl Device {
             actor: Actor::Device(self.factor),
             request_id: Some(self.context.request_id),
             policy: Arc::new(self.project.policy()),
-            routes: Arc::clone(&app.services.routes),
+            routes: app.routes(),
+            permit: Permit::Unmetered,
             limits_apply: self.tenant.mode == Mode::Live,
             clock_ahead: clock_ahead(self.tenant.mode, &self.project),
             ip_held_until: None,

@@ -44,7 +44,7 @@ pub(crate) async fn handle(
     Query::of(&uri, &[])?;
     let mut fields = payload.fields(&["name", "enabled"])?;
     let change = FactorChange {
-        name: if fields.has("name") { Some(name(&mut fields)?) } else { None },
+        name: if fields.names("name") { Some(name(&mut fields)?) } else { None },
         enabled: fields.boolean("enabled")?,
     };
     if change.enabled.is_some() {

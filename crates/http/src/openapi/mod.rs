@@ -1,7 +1,9 @@
 //! The OpenAPI 3.1 document, made from the operations that stand beside their handlers in the route table.
 
 mod person_schemas;
+mod routing;
 mod schemas;
+mod templates;
 
 use serde_json::{Map, Value, json};
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schemas::{
-    answer, boolean, instant, integer, list_of, object, optional, optional_instant, purpose, reference, text,
+    answer, boolean, instant, instant_or_null, integer, list_of, object, optional, purpose, reference, text,
     texts, words,
 };
 
@@ -78,7 +78,7 @@ fn subject() -> Value {
             "verified_at": instant(),
             "verification": { "type": ["string", "null"], "description": "What proved it; null when it is on your word" },
         })) },
-        "metadata": pairs(), "created_at": instant(), "updated_at": instant(), "deleted_at": optional_instant(),
+        "metadata": pairs(), "created_at": instant(), "updated_at": instant(), "deleted_at": instant_or_null(),
     }))
 }
 
@@ -106,16 +106,16 @@ fn factor() -> Value {
     json!({
         "id": text(), "object": { "const": "factor" }, "livemode": boolean(), "subject": text(), "type": text(),
         "status": { "type": "string", "description": "`pending`, `active`, `disabled` or `removed`" },
-        "locked": boolean(), "locked_until": optional_instant(), "name": optional("string"),
+        "locked": boolean(), "locked_until": instant_or_null(), "name": optional("string"),
         "strength": answer(&json!({ "kind": text(), "restricted": boolean(), "phishing_resistant": boolean() })),
         "parameters": answer(&json!({
             "algorithm": optional("string"), "digits": optional("integer"), "period": optional("integer"),
             "counter": optional("integer"), "resync_required": optional("boolean"), "suite": optional("string"),
         })),
         "codes_remaining": optional("integer"), "serial": optional("string"), "created_at": instant(),
-        "activated_at": optional_instant(), "last_used_at": optional_instant(),
+        "activated_at": instant_or_null(), "last_used_at": instant_or_null(),
         "expires_at": { "type": ["string", "null"], "format": "date-time", "description": "Until when it waits for its first code" },
-        "removed_at": optional_instant(),
+        "removed_at": instant_or_null(),
     })
 }
 
@@ -184,7 +184,7 @@ fn challenge() -> Value {
         "approved_by": { "type": ["object", "null"], "properties": {
             "method": text(), "factor": optional("string"), "verification": optional("string"),
         }},
-        "expires_at": instant(), "ended_at": optional_instant(), "redeemed_at": optional_instant(), "metadata": pairs(),
+        "expires_at": instant(), "ended_at": instant_or_null(), "redeemed_at": instant_or_null(), "metadata": pairs(),
         "created_at": instant(),
         "proof": { "type": ["string", "null"], "description": "A compact JWS, only in the answer of the check or redemption" },
     }))

@@ -40,6 +40,8 @@ pub(super) fn all() -> Map<String, Value> {
         add(list, list_of(item));
     }
     super::person_schemas::add_all(&mut schemas);
+    super::routing::add(&mut schemas);
+    super::templates::add(&mut schemas);
     schemas
 }
 
@@ -63,7 +65,7 @@ pub(super) fn instant() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
-pub(super) fn optional_instant() -> Value {
+pub(super) fn instant_or_null() -> Value {
     json!({ "type": ["string", "null"], "format": "date-time" })
 }
 
@@ -79,7 +81,7 @@ pub(super) fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 
-fn channel() -> Value {
+pub(super) fn channel() -> Value {
     words(&["auto", "sms", "voice", "whatsapp", "email", "self"])
 }
 
@@ -105,7 +107,7 @@ fn workflow_state() -> Value {
     json!({ "type": ["object", "null"], "properties": {
         "steps": { "type": "array", "items": step },
         "step": { "type": "integer", "description": "The step of the latest message, from 0" },
-        "next_step_at": optional_instant(),
+        "next_step_at": instant_or_null(),
         "skipped": { "type": "array", "items": answer(&json!({ "channel": text(), "reason": text() })) },
     }})
 }
@@ -172,7 +174,7 @@ fn verification_create() -> Value {
         "subject": { "type": "string", "maxLength": 255 },
         "session": { "type": "string", "maxLength": 255 },
         "locale": { "type": "string", "description": "BCP 47; the language of the message" },
-        "template": { "type": "null", "description": "Not available in this version" },
+        "template": { "type": "string", "description": "The id or name of a message template of this purpose" },
         "code": object(&[], json!({ "length": integer(), "alphabet": words(&["digits", "crockford"]) })),
         "expires_in": { "type": "integer", "minimum": 30, "description": "Seconds" },
         "context": object(&[], json!({
@@ -199,8 +201,8 @@ fn verification() -> Value {
         "delivery": { "type": ["object", "null"], "properties": {
             "state": text(), "provider": optional("string"), "at": instant(),
         }},
-        "attempts_remaining": integer(), "sends_remaining": integer(), "next_resend_at": optional_instant(),
-        "expires_at": instant(), "ended_at": optional_instant(),
+        "attempts_remaining": integer(), "sends_remaining": integer(), "next_resend_at": instant_or_null(),
+        "expires_at": instant(), "ended_at": instant_or_null(),
         "subject": optional("string"), "session": optional("string"),
         "transaction": { "oneOf": [reference("Transaction"), { "type": "null" }] },
         "risk": answer(&json!({ "decision": text(), "reasons": texts() })),
@@ -241,8 +243,8 @@ fn project_create() -> Value {
 fn api_key() -> Value {
     answer(&json!({
         "id": text(), "object": { "const": "api_key" }, "project": text(), "livemode": boolean(), "kind": text(),
-        "name": text(), "prefix": text(), "scopes": texts(), "networks": texts(), "expires_at": optional_instant(),
-        "revoked_at": optional_instant(), "created_at": instant(),
+        "name": text(), "prefix": text(), "scopes": texts(), "networks": texts(), "expires_at": instant_or_null(),
+        "revoked_at": instant_or_null(), "created_at": instant(),
         "secret": { "type": ["string", "null"], "description": "The key's text, shown once" },
     }))
 }
@@ -316,7 +318,10 @@ pub(super) fn example(schema: &str, status: u16) -> Value {
             json!({ "object": "test_clock", "livemode": false, "now": "2026-01-31T12:15:00.000Z", "ahead": 900 })
         }
         "Health" => json!({ "status": "ok" }),
-        other => super::person_schemas::example(other, status).unwrap_or_else(|| json!({})),
+        other => super::person_schemas::example(other, status)
+            .or_else(|| super::routing::example(other))
+            .or_else(|| super::templates::example(other))
+            .unwrap_or_else(|| json!({})),
     }
 }
 

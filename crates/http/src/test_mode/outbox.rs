@@ -9,7 +9,9 @@ use axum::response::Response;
 use countersign_core::command::RecipientIndex;
 use countersign_core::delivery::DeliveryState;
 use countersign_core::ids::{DeliveryId, VerificationId};
+use countersign_core::message_template::Version;
 use countersign_core::scenario::reaches_outbox;
+use countersign_core::setting::{Setting, SettingKind};
 use countersign_core::store::OutboxItem;
 use countersign_core::tenancy::{AdminChange, Project, Scope};
 use countersign_core::time::Timestamp;
@@ -108,7 +110,10 @@ async fn read(app: &App, member: &Member, to: Option<RecipientIndex>) -> Result<
     let project = member.project();
     let after = project.outbox_cleared_at;
     let items = app.services.store.outbox(member.tenant, after, to, limits::MAX_OUTBOX).await?;
-    Ok(items.iter().filter(|item| arrived(item)).filter_map(|item| view(app, project, item)).collect())
+    // Read once for all messages; remembered for a second.
+    let versions = app.settings.of(app, member.tenant, SettingKind::TemplateVersion).await?;
+    let arrived = items.iter().filter(|item| arrived(item));
+    Ok(arrived.filter_map(|item| view(app, project, item, &versions)).collect())
 }
 
 fn arrived(item: &OutboxItem) -> bool {
@@ -118,15 +123,16 @@ fn arrived(item: &OutboxItem) -> bool {
 
 /// The message as it would have been sent; `None` when its person, or a code
 /// the customer supplied, was erased.
-fn view(app: &App, project: &Project, item: &OutboxItem) -> Option<MessageView> {
+fn view(app: &App, project: &Project, item: &OutboxItem, versions: &[Setting]) -> Option<MessageView> {
     let (keys, row) = (&app.services.keys, &item.shown);
     let private = row.open_private(keys, &item.recipient.data_key)?;
     let code = row.code(keys, &item.recipient.data_key, item.delivery.generation)?;
     let channel = item.delivery.channel;
+    let template = private.template.and_then(|wanted| Version::find(wanted, versions.iter()));
     Some(MessageView {
         object: "test_message",
         livemode: false,
-        text: app.services.messages.render(project, row, &private, channel, &code),
+        text: app.services.messages.render(project, row, &private, channel, &code, template.as_ref()),
         to: private.to,
         channel: channel.as_str(),
         code: code.reveal().to_owned(),

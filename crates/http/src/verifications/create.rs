@@ -25,6 +25,7 @@ use crate::fields::{Fields, invalid, missing};
 use crate::limits;
 use crate::openapi::{Method, Operation};
 use crate::problem::Problem;
+use crate::templates;
 use crate::value::Value;
 
 pub(crate) const DOC: Operation = Operation {
@@ -47,6 +48,7 @@ pub(crate) const DOC: Operation = Operation {
         Code::BlockedByList,
         Code::ChannelNotAllowed,
         Code::NoRoute,
+        Code::BudgetExceeded,
         Code::RecipientRateLimited,
         Code::RecipientPaused,
         Code::RecipientBlocked,
@@ -78,7 +80,11 @@ pub(crate) async fn handle(
 ) -> Result<Response, Problem> {
     let member = caller.member(Scope::VerificationsWrite)?;
     let mut fields = payload.fields(&KNOWN)?;
-    let (create, address) = read(&app, &member, &mut fields)?;
+    let template = fields.text("template", limits::MAX_TEXT)?;
+    let (mut create, address) = read(&app, &member, &mut fields)?;
+    if let Some(named) = template {
+        create.private.template = Some(templates::meant(&app, member.tenant, &named, create.purpose).await?);
+    }
     let once = payload.once(&app, &member);
     let (country, counts) = (create.to.country(), member.limits_apply() && !create.dry_run);
     let mut request = member.request(&app, Command::Create(Box::new(create)), once);
@@ -114,9 +120,6 @@ fn read(app: &App, member: &Member, fields: &mut Fields) -> Result<(Create, Opti
     }
     if channel == Some(Channel::Own) {
         member.needs(Scope::CodesReveal)?;
-    }
-    if fields.take("template").is_some() {
-        return Err(invalid("template", "must be null: templates are not available in this version"));
     }
     let context = context(member, fields)?;
     let private = Private {

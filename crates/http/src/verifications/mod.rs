@@ -57,7 +57,7 @@ pub(crate) fn purpose(fields: &mut Fields) -> Result<Option<Purpose>, Problem> {
 }
 
 /// A `channel` field that names one; `auto` is the same as none.
-fn channel(fields: &mut Fields) -> Result<Option<Channel>, Problem> {
+pub(crate) fn channel(fields: &mut Fields) -> Result<Option<Channel>, Problem> {
     let at = fields.at("channel");
     fields.take("channel").map_or(Ok(None), |value| one_channel(at, value))
 }
@@ -106,10 +106,13 @@ pub(crate) async fn submit(
 ) -> Result<Response, Problem> {
     // A code goes only into the answer of a call that made it or asked for it.
     let with_code = matches!(request.command, Command::Create(_) | Command::Resend(..));
-    let outcome = app.services.store.submit(request).await?;
+    let outcome = crate::budgets::submit(app, member.project(), request).await?;
     let mut response = match &outcome.answer {
         Answer::Done(snapshot) => done(app, member, snapshot, with_code, status).await?,
         Answer::Approved(snapshot, grant) => {
+            if !outcome.replayed {
+                crate::routing::note_approval(app, snapshot);
+            }
             let private = open_private(app, snapshot);
             note_recipient(app, member, snapshot, &private);
             let proof = app.signers.proof(snapshot, &private, *grant)?;

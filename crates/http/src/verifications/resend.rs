@@ -41,6 +41,7 @@ pub(crate) const DOC: Operation = Operation {
         Code::RecipientCannotReceive,
         Code::ChannelNotAllowed,
         Code::NoRoute,
+        Code::BudgetExceeded,
         Code::ResendTooSoon,
         Code::RecipientRateLimited,
     ],

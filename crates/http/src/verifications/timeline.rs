@@ -103,6 +103,7 @@ fn of_attempt(delivery: &Delivery, attempt: &Attempt) -> Fact {
             "channel": delivery.channel.as_str(),
             "provider": attempt.provider,
             "message_id": attempt.message_id,
+            "cost": attempt.cost.map(crate::budgets::money),
             "error": error,
         }),
     }

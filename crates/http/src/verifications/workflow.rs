@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::recipient::{Recipient, RecipientKind};
+use countersign_core::routing::Wanted;
 use countersign_core::time::Timestamp;
 use countersign_core::verification::{Channel, Purpose};
 use countersign_core::workflow::{Flaw, Skipped, Step, Workflow, check};
@@ -59,7 +60,7 @@ pub(super) fn by_default(app: &App, member: &Member, purpose: Purpose, to: &Reci
         step.channel.reaches(to.kind()) && member.policy().allows_channel(step.channel, purpose)
     };
     let steps: Vec<Step> = steps.filter(allowed).collect();
-    let routed = app.services.routes.channels(member.tenant.mode, to.kind(), to.country());
+    let routed = app.routes().channels(&Wanted { tenant: member.tenant, purpose, to });
     let usable = |step: &Step| step.channel.suits(to) && routed.contains(&step.channel);
     if steps.iter().any(usable) { steps } else { Vec::new() }
 }

@@ -85,6 +85,7 @@ fn failed(mine: &Requests, delivery: DeliveryId) -> Request {
         provider: crate::GATEWAY.to_owned(),
         error: Some(error),
         message_id: None,
+        cost: None,
     }];
     let state = DeliveryState::Failed;
     mine.of(Command::Sent(Sent { delivery, attempts, state, retry_at: None, receipts: false }))

@@ -17,6 +17,7 @@ pub(crate) enum Table {
     Factor,
     Challenge,
     SentMessage,
+    Budget,
 }
 
 /// What a column holds.
@@ -29,7 +30,7 @@ pub(crate) enum Kind {
 
 impl Table {
     /// All of them, in the order in which they are copied.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Project,
         Self::ApiKey,
         Self::RecipientIndex,
@@ -44,6 +45,7 @@ impl Table {
         Self::Factor,
         Self::Challenge,
         Self::SentMessage,
+        Self::Budget,
     ];
 
     /// Its name in both engines.
@@ -63,6 +65,7 @@ impl Table {
             Self::Factor => "factor",
             Self::Challenge => "challenge",
             Self::SentMessage => "sent_message",
+            Self::Budget => "budget",
         }
     }
 
@@ -98,6 +101,7 @@ impl Table {
                 ("delivery", Bytes),
                 ("at", Number),
             ],
+            Self::Budget => &[("id", Bytes), ("day", Number), ("reserved", Number)],
         }
     }
 }

@@ -3,6 +3,7 @@
 //! `lane` carries a batch through one transaction; `turn` is what happens inside it, with `load` and `write` for its two
 //! round trips. `node` is what a node owes the others. `sql` has every statement.
 
+mod budget_table;
 mod engine;
 mod epoch;
 mod failure;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::batch::Outcome;
+use countersign_core::budget::{BudgetId, Change, Day};
 use countersign_core::command::{Job, RecipientIndex, Request};
 use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
@@ -297,6 +299,16 @@ impl Store for PostgresStore {
         Box::pin(
             self.with_session(move |session| async move { subjects::tenant_of_factor(&session, id).await }),
         )
+    }
+
+    fn change_budget(&self, change: Change) -> Pending<'_, u64> {
+        Box::pin(
+            self.with_session(move |session| async move { budget_table::change(&session, &change).await }),
+        )
+    }
+
+    fn budgets(&self, day: Day) -> Pending<'_, Vec<(BudgetId, u64)>> {
+        Box::pin(self.with_session(move |session| async move { budget_table::of_day(&session, day).await }))
     }
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {

@@ -355,6 +355,14 @@ statements! {
          ON CONFLICT (tenant, kind, id) DO UPDATE SET body = excluded.body";
     RemoveSetting(BYTEA, TEXT, BYTEA) = "DELETE FROM setting WHERE tenant = $1 AND kind = $2 AND id = $3";
 
+    // ── counters of budgets
+    NewBudget(BYTEA, INT8) =
+        "INSERT INTO budget (id, day, reserved) VALUES ($1, $2, 0) ON CONFLICT (id, day) DO NOTHING";
+    LockBudget(BYTEA, INT8) = "SELECT reserved FROM budget WHERE id = $1 AND day = $2 FOR UPDATE";
+    SetBudget(BYTEA, INT8, INT8) = "UPDATE budget SET reserved = $3 WHERE id = $1 AND day = $2";
+    Budgets(INT8) = "SELECT id, reserved FROM budget WHERE day = $1 ORDER BY id";
+    RetireBudget(BYTEA, INT8) = "DELETE FROM budget WHERE id = $1 AND day < $2";
+
     // ── retention, in small steps
     RetireOnce(INT8, INT8) =
         "DELETE FROM once WHERE key IN (

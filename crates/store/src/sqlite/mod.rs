@@ -1,5 +1,6 @@
 //! The embedded engine: one SQLite file, one writer thread that commits in groups, a few readers.
 
+mod budgets;
 mod epoch;
 mod housekeeping;
 mod read;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::batch::Outcome;
+use countersign_core::budget::{BudgetId, Change, Day};
 use countersign_core::command::{Job, RecipientIndex, Request};
 use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
@@ -242,6 +244,14 @@ impl Store for SqliteStore {
 
     fn administer(&self, request: AdminRequest) -> Pending<'_, AdminAnswer> {
         self.queue.send(|answer| Work::Administer(Box::new(request), answer))
+    }
+
+    fn change_budget(&self, change: Change) -> Pending<'_, u64> {
+        self.queue.send(|answer| Work::ChangeBudget(change, answer))
+    }
+
+    fn budgets(&self, day: Day) -> Pending<'_, Vec<(BudgetId, u64)>> {
+        self.readers.run(move |reading| budgets::of_day(reading.rows.0, day))
     }
 
     fn claim(&self, most: usize) -> Pending<'_, Vec<Job>> {

@@ -137,6 +137,7 @@ const fn select(table: Table) -> (&'static str, &'static str, &'static [usize]) 
         Table::SubjectIndex => ("tenant, digest, subject", "tenant, digest", &[0, 1]),
         Table::Factor => ("id, tenant, subject", "id", &[0]),
         Table::Challenge => ("tenant, id, subject, body", "tenant, id", &[0, 1]),
+        Table::Budget => ("id, day, reserved", "id, day", &[0, 1]),
     }
 }
 

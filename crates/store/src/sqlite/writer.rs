@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
+use countersign_core::budget::Change;
 use countersign_core::challenge::{Challenge, ChallengeStatus};
 use countersign_core::command::{Job, Request, Started};
 use countersign_core::delivery::Delivery;
@@ -20,6 +21,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::mpsc;
 
 use super::Failure;
+use super::budgets;
 use super::housekeeping::{Checkpointer, retire, tenants};
 use super::rows::{SqliteRows, encode, write, write_delivery, write_entry};
 use super::settings;
@@ -37,6 +39,7 @@ type Outcomes = Vec<Result<Outcome, Unavailable>>;
 pub(super) enum Work {
     Decide(Box<Request>, Reply<Outcome>),
     Administer(Box<AdminRequest>, Reply<AdminAnswer>),
+    ChangeBudget(Change, Reply<u64>),
     Claim(usize, Reply<Vec<Job>>),
     Retire(Retention, usize, Reply<u64>),
     AcceptClock(Actor, [u8; 10], Reply<Option<Duration>>),
@@ -194,6 +197,11 @@ impl Writer {
             Work::Administer(request, reply) => {
                 let answer = self.transact(|connection, now| administer(connection, &request, now));
                 let _ = reply.send(answer.map_err(Unavailable::from));
+            }
+            Work::ChangeBudget(change, reply) => {
+                let granted =
+                    self.transact(|connection, _| Ok((budgets::change(connection, &change)?, true)));
+                let _ = reply.send(granted.map_err(Unavailable::from));
             }
             Work::Claim(most, reply) => {
                 let jobs = self.transact(|connection, now| claim(connection, most, now));

@@ -4,6 +4,7 @@
 mod admin;
 mod attacks;
 mod bench;
+mod budgets;
 mod claims;
 mod commits;
 mod copy;
@@ -108,6 +109,13 @@ conformance! {
         the_test_clock_only_goes_forward_within_its_bounds,
         clearing_the_outbox_notes_the_time,
         settings_are_kept_per_tenant_and_kind,
+    }
+    budgets {
+        a_counter_grants_its_cap_and_not_one_more,
+        what_is_given_back_is_granted_again,
+        days_and_budgets_are_counted_apart,
+        old_days_go_when_a_new_one_begins,
+        parallel_changes_never_grant_more_than_the_cap,
     }
     races {
         two_hundred_guesses_at_one_verification,

@@ -7,6 +7,7 @@ use crate::journal::Event;
 use crate::keys::open;
 use crate::policy::{Policy, Profile};
 use crate::refusal::Refusal;
+use crate::routing::Routes;
 use crate::scenario::{Scenario, providers};
 use crate::tenant::Mode;
 use crate::verification::{Block, Channel, Lane, Private, Purpose, Status};
@@ -196,7 +197,7 @@ fn what_cannot_be_sent_is_refused() {
     assert_eq!(world.refused_start(by(&world, PHONE, Channel::Email)), Refusal::CannotReceive);
     assert_eq!(world.refused_start(by(&world, "a@example.com", Channel::Sms)), Refusal::CannotReceive);
     assert_eq!(world.refused_start(by(&world, PHONE, Channel::Whatsapp)), Refusal::NoRoute);
-    world.routes.live.clear();
+    world.routes = Routes::default();
     assert_eq!(world.refused_start(world.start(PHONE)), Refusal::NoRoute);
     assert!(world.rows.journal.is_empty());
 }

@@ -1,6 +1,7 @@
 //! The decisions as claims. [`world::World`] plays the engine and checks the invariants after every batch.
 
 mod batches;
+mod budgets;
 mod check;
 mod create;
 mod dialect;

@@ -7,6 +7,7 @@ use crate::command::{Answer, Command, Create};
 use crate::ids::VerificationId;
 use crate::policy::{Policy, Profile};
 use crate::refusal::Refusal;
+use crate::routing::Routes;
 use crate::verification::{Channel, Status};
 
 fn resend_by(world: &mut World, id: VerificationId, channel: Channel) -> Answer {
@@ -116,7 +117,7 @@ fn a_channel_that_cannot_reach_or_has_no_route_left_is_refused() {
     for channel in [Channel::Email, Channel::Whatsapp, Channel::Own] {
         assert_eq!(refusal(&resend_by(&mut world, id, channel)), Refusal::CannotReceive, "{channel:?}");
     }
-    world.routes.live.clear();
+    world.routes = Routes::default();
     assert_eq!(refusal(&world.resend(id)), Refusal::NoRoute);
     assert_eq!(world.row(id).sends, 1);
 }

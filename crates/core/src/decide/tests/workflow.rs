@@ -11,7 +11,7 @@ use crate::limits;
 use crate::policy::{Policy, Profile};
 use crate::receipt::Fate;
 use crate::refusal::Refusal;
-use crate::routing::{Route, TEST_OUTBOX};
+use crate::routing::{Route, Routes, TEST_OUTBOX};
 use crate::scenario::providers;
 use crate::verification::{Channel, Status};
 use crate::workflow::{SkipReason, Skipped, Step, StepReason};
@@ -19,6 +19,12 @@ use crate::workflow::{SkipReason, Skipped, Step, StepReason};
 const SMS: Channel = Channel::Sms;
 const VOICE: Channel = Channel::Voice;
 const LANDLINE: &str = "+48221234567";
+
+/// No route serves calls any more.
+fn without_voice(world: &mut World) {
+    let left = world.routes.live.iter().filter(|route| route.channel != VOICE);
+    world.routes = Routes::of(left.cloned().collect());
+}
 
 /// The message of the step a workflow is at.
 fn current(world: &World, id: VerificationId) -> Delivery {
@@ -284,7 +290,7 @@ fn steps_without_a_route_are_passed_over_then_and_later() {
     assert_eq!(workflow.steps.iter().map(|step| step.channel).collect::<Vec<_>>(), [SMS, VOICE]);
     assert_eq!(workflow.skipped, [Skipped { channel: Channel::Whatsapp, why: SkipReason::NoRoute }]);
     take(&mut world, id);
-    world.routes.live.retain(|route| route.channel != VOICE);
+    without_voice(&mut world);
     world.pass(seconds(60));
     step(&mut world, id);
     let halted = Event::Halted { why: StepReason::NotChecked, because: SkipReason::NoRoute };
@@ -305,7 +311,7 @@ fn a_landline_gets_no_text_message_but_a_call() {
     let workflow = world.row(id).workflow.clone().unwrap();
     assert_eq!(world.row(id).channel, VOICE);
     assert_eq!(workflow.skipped, [Skipped { channel: SMS, why: SkipReason::CannotReceive }]);
-    world.routes.live.retain(|route| route.channel != VOICE);
+    without_voice(&mut world);
     assert_eq!(world.refused_start(start(&world, None)), Refusal::CannotReceive);
 }
 
@@ -326,8 +332,7 @@ fn a_workflow_that_can_never_be_is_refused_by_what_is_wrong_with_it() {
     assert_eq!(refused(&mut world, &[sms, by(Channel::Email, None, None)]), Refusal::CannotReceive);
     assert_eq!(refused(&mut world, &[sms, by(Channel::Own, None, None)]), Refusal::CannotReceive);
     assert_eq!(refused(&mut world, &[by(Channel::Whatsapp, None, None)]), Refusal::NoRoute);
-    world.routes.live =
-        vec![Route { channel: VOICE, countries: Vec::new(), providers: vec!["v".to_owned()] }];
+    world.routes = Routes::of(vec![Route::plain(VOICE, &["v"])]);
     let id = world.begin_with(&[sms, by(VOICE, None, None)]);
     assert_eq!(world.row(id).channel, VOICE, "the first that can be taken");
 }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::invariants;
 use crate::batch::{Changes, Loaded, Outcome, run};
+use crate::budget::Permit;
 use crate::command::{
     Answer, Check, Command, Create, Entered, Job, Needs, Once, RecipientIndex, Recorded, Request,
     Root as Stands, Sent, Snapshot, Target,
@@ -57,6 +58,7 @@ pub(super) struct World {
     pub(super) limits_apply: bool,
     pub(super) clock_ahead: Duration,
     pub(super) ip_held_until: Option<Timestamp>,
+    pub(super) permit: Permit,
     pub(super) keys: Keys,
     pub(super) rows: Rows,
     drawn: u64,
@@ -88,16 +90,16 @@ pub(crate) fn ring(active: u16, roots: &[u16]) -> Keys {
 impl World {
     /// A live project with the standard profile, and one provider for each channel.
     pub(super) fn new() -> Self {
-        let route = |channel| Route { channel, countries: Vec::new(), providers: vec!["gateway".to_owned()] };
         let channels = [Channel::Sms, Channel::Voice, Channel::Email];
         Self {
             now: START,
             tenant: Tenant { project: ProjectId::from_bytes([1; 16]), mode: Mode::Live },
             policy: Policy::of(Profile::Standard),
-            routes: Routes { live: channels.map(route).to_vec() },
+            routes: Routes::of(channels.map(|channel| Route::plain(channel, &["gateway"])).to_vec()),
             limits_apply: true,
             clock_ahead: Duration::ZERO,
             ip_held_until: None,
+            permit: Permit::Unmetered,
             keys: ring(1, &[1]),
             rows: Rows::default(),
             drawn: 0,
@@ -149,6 +151,7 @@ impl World {
             limits_apply: self.limits_apply,
             clock_ahead: self.clock_ahead,
             ip_held_until: self.ip_held_until,
+            permit: self.permit.clone(),
             entropy: Entropy::draw(&Counted(self.drawn)),
             once: None,
             command,
@@ -323,7 +326,7 @@ impl World {
             detail: "The provider said no.".to_owned(),
         });
         let message_id = message.map(str::to_owned);
-        Attempt { at: self.now, provider: "gateway".to_owned(), error, message_id }
+        Attempt { at: self.now, provider: "gateway".to_owned(), error, message_id, cost: None }
     }
 
     /// A receipt of the gateway comes, as a door would bring it.

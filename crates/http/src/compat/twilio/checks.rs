@@ -42,6 +42,9 @@ pub(crate) async fn create(
         origin: Some(service.origin()),
     };
     let answer = app.services.store.submit(account.request(&app, Command::Check(check))).await?.answer;
+    if let Answer::Approved(snapshot, _) = &answer {
+        crate::routing::note_approval(&app, snapshot);
+    }
     let (snapshot, approved) = match answer {
         Answer::Done(snapshot) | Answer::Approved(snapshot, _) => (snapshot, true),
         Answer::Refused(Refusal::CodeIncorrect | Refusal::CodeMalformed, Some(snapshot)) => (snapshot, false),

@@ -121,6 +121,9 @@ impl TwilioError {
             Refusal::Blocked(Block::List) => {
                 Self::new(403, 60410, "The destination phone number is temporarily blocked")
             }
+            Refusal::BudgetExceeded => {
+                Self::new(403, 60410, "The budget for this destination is spent for today")
+            }
             Refusal::ChannelNotAllowed | Refusal::NoRoute => {
                 Self::new(400, 60223, "Delivery channel disabled")
             }

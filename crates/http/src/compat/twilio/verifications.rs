@@ -80,7 +80,7 @@ async fn submit(
         let now = account.now(app);
         request.ip_held_until = app.admit(account.member.tenant, address, country, now);
     }
-    Ok(app.services.store.submit(request).await?.answer)
+    Ok(crate::budgets::submit(app, account.member.project(), request).await?.answer)
 }
 
 /// All sends of a verification. The first is in the snapshot; more are read.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::budget::{BudgetId, Change, Day};
 use countersign_core::command::{Answer, Command, Create, Request, Sent, Snapshot};
 use countersign_core::delivery::DeliveryState;
 use countersign_core::ids::KeyId;
@@ -152,6 +153,9 @@ struct Story {
     waiting: Verification,
 }
 
+/// The day on which budgets were spent.
+const TODAY: Day = Day(20_000);
+
 /// Subjects with factors and challenges in all states, and one who was removed.
 async fn people(store: &dyn Store, mine: &Requests, now: Timestamp) {
     let requests = [
@@ -170,7 +174,7 @@ async fn people(store: &dyn Store, mine: &Requests, now: Timestamp) {
     }
 }
 
-/// A file with everything in it: a project with its key, verifications in all states, of people and of subjects,
+/// A file with everything in it: a project with its key, budgets, verifications in all states, of people and of subjects,
 /// deliveries that are due, sent and failed, idempotency records.
 async fn story() -> Story {
     let file = File::new(5);
@@ -183,6 +187,11 @@ async fn story() -> Story {
         let now = file.clock.now();
         let setting = Setting { key, under: [9; 16], body: vec![n], created_at: now, updated_at: now };
         store.administer(mine.admin(AdminChange::PutSetting(setting, Put::New))).await.unwrap();
+    }
+    for name in ["all", "poland"] {
+        let budget = BudgetId::named(name, "EUR");
+        let change = Change { budget, day: TODAY, cap: 100, wanted: name.len() as u64, returned: 0 };
+        store.change_budget(change).await.unwrap();
     }
     let begin = |to: &'static str| done(&store, mine.create(to));
     let expired = begin("old@example.com").await.verification;

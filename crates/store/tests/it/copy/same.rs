@@ -48,6 +48,9 @@ async fn told(store: &dyn Store, mine: &Requests) -> Vec<String> {
     let about = countersign_core::receipt::About::Message("m1".to_owned());
     let found = store.addressee(countersign_sim::GATEWAY.to_owned(), about).await.unwrap();
     told.push(format!("{:?}", found.unwrap()));
+    let spent = store.budgets(super::TODAY).await.unwrap();
+    assert_eq!(spent.len(), 2);
+    told.push(format!("{spent:?}"));
     told.push(format!("{:?}", store.journal(0, 1_000).await.unwrap()));
     told.push(format!("{:?}", store.journal(3, 2).await.unwrap()));
     told
