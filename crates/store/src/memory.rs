@@ -1,6 +1,7 @@
 //! The reference engine: the rows in maps, one command a batch. For simulation and as the yardstick of the others.
 
 mod budgets;
+mod overdue;
 mod receipts;
 mod rows;
 mod subjects;
@@ -222,18 +223,6 @@ impl Tables {
     fn now_of(&self, tenant: &Tenant, now: Timestamp) -> Timestamp {
         let project = self.projects.get(&tenant.project).filter(|_| tenant.mode == Mode::Test);
         now.plus(Duration::from_secs(project.map_or(0, |project| project.test_clock_ahead)))
-    }
-
-    fn overdue(&self, after: VerificationId, most: usize, now: Timestamp) -> Overdue {
-        let until = VerificationId::new(now.minus(limits::MAX_LIFETIME), [0; 10]);
-        let inside = |id: &VerificationId| *id > after && *id < until;
-        let mut rows: Vec<_> = self.verifications.iter().filter(|((_, id), _)| inside(id)).collect();
-        rows.sort_by_key(|((_, id), _)| *id);
-        let more = rows.len() > most;
-        rows.truncate(most);
-        let next = rows.last().map_or(until, |((_, id), _)| if more { *id } else { until });
-        let due = rows.into_iter().filter(|(_, row)| row.status != row.status_at(now));
-        Overdue { ids: due.map(|(key, _)| *key).collect(), next: Some(next) }
     }
 }
 
