@@ -50,6 +50,7 @@ pub(super) fn read(entropy: &dyn EntropySource, fields: &mut Fields) -> Result<E
         name: name(fields)?,
         account: if has_secret { account(fields)? } else { None },
         serial: if has_secret { fields.line("serial", limits::MAX_FACTOR_TEXT)? } else { None },
+        metadata: None,
         proven: has_secret && fields.boolean("confirmed")?.unwrap_or(false),
     };
     match fields.unread() {
