@@ -110,7 +110,13 @@ impl Requests {
     /// An answer to a challenge.
     #[must_use]
     pub fn respond(&self, id: ChallengeId, code: &str) -> Request {
-        let check = CheckChallenge { code: entered(code), method: None, session: None, transaction: None, origin: None };
+        let check = CheckChallenge {
+            code: entered(code),
+            method: None,
+            session: None,
+            transaction: None,
+            origin: None,
+        };
         self.subject(Aim::Challenge(id), Act::Check(check))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::compat::twilio::form::Form;
 use crate::compat::twilio::sid::Sid;
+use crate::compat::twilio::totp;
 use crate::value::Value;
 
 /// What can be imported.
@@ -101,13 +102,17 @@ impl Record {
         let sid = text("sid").ok_or("it has no `sid`")?;
         let known = Kind::ALL.iter().find_map(|&kind| Some((kind, Sid::parse(kind.prefix(), &sid)?.1)));
         let (kind, id) = known.ok_or("its `sid` is none of a service, rate limit, bucket or safe number")?;
-        let mut pairs = Vec::new();
+        let (mut pairs, mut unserved) = (Vec::new(), Vec::new());
         for &(path, parameter) in kind.parameters() {
             match inner(members, path) {
                 None | Some(Value::Null) => {}
                 Some(value) => {
                     let value = written(value).ok_or_else(|| format!("`{path}` has another type"))?;
-                    pairs.push((parameter.to_owned(), value));
+                    if totp::is_not_served(parameter, &value) {
+                        unserved.push((path.to_owned(), "factors here have 6 to 8 digits and a skew of 1"));
+                    } else {
+                        pairs.push((parameter.to_owned(), value));
+                    }
                 }
             }
         }
@@ -118,7 +123,7 @@ impl Record {
             form,
             service: text("service_sid"),
             limit: text("rate_limit_sid"),
-            left: left(kind, members),
+            left: [unserved, left(kind, members)].concat(),
         })
     }
 
