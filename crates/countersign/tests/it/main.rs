@@ -39,5 +39,6 @@ mod store_fence;
 mod takeover;
 mod twilio;
 mod twilio_examples;
+mod twilio_factors;
 mod twilio_import;
 mod workflow;

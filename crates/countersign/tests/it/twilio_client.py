@@ -368,7 +368,7 @@ def entities():
     claim("entities over several pages", len(listed) == before + 3 and len({row.sid for row in listed}) == len(listed))
     claim("newest first", listed[0].identity == "crowd-00000002")
     other = verify.services(verify.services.create(friendly_name="Other").sid)
-    claim("every service sees them", other.entities("ann-0000-0001").fetch().sid == made.sid)
+    claim("every service sees them", other.entities("ann-0000-0001").fetch().sid == made.sid and other.delete())
     for nth in range(3):
         claim("delete is True", service.entities(f"crowd-{nth:08}").delete() is True)
     refused(404, 60392, lambda: service.entities("crowd-00000000").fetch())
@@ -440,10 +440,11 @@ def factors():
     refused(400, 60306, lambda: factor.update(config_code_length=8))
     refused(404, 60390, lambda: service.entities("ann-0000-0001").factors(made.sid).fetch())
     refused(404, 60391, lambda: service.entities("ann-0000-0001").challenges(asked.sid).fetch())
-    other = verify.services(verify.services.create(friendly_name="Other").sid).entities("ann-0000-0002")
+    elsewhere = verify.services(verify.services.create(friendly_name="Other").sid)
+    other = elsewhere.entities("ann-0000-0002")
     claim("every service sees a factor", other.factors(made.sid).fetch().sid == made.sid)
     refused(404, 60391, lambda: other.challenges(asked.sid).fetch())
-    claim("and its own challenges", other.challenges.list() == [])
+    claim("and its own challenges", other.challenges.list() == [] and elsewhere.delete())
 
     pages = ann.challenges.list(page_size=2)
     claim("challenges over several pages", len(pages) > 5 and len({row.sid for row in pages}) == len(pages))
@@ -529,6 +530,7 @@ def imports_and_mistakes():
     shops = shop.entities("eve-0000-0002").new_factors.create(friendly_name="Eve", factor_type="totp")
     claim("what a service is set to", shops.config["code_length"] == 7 and shops.config["time_step"] == 20 and "issuer=Nord" in shops.binding["uri"])
     refused(400, 60200, lambda: shop.update(totp_skew=2))
+    claim("a factor outlives the service it came through", shop.delete() is True)
     pages = verify.services(SERVICE).entities("eve-0000-0002").factors
     claim("seen from every service", [row.sid for row in pages.list()] == [shops.sid])
     unlisted(400, 60374, lambda: pages.page(page_token="nonsense"))
