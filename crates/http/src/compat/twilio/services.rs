@@ -37,7 +37,7 @@ pub(crate) struct ServiceSettings {
     pub(crate) keep_final_state: bool,
     pub(crate) default_template_sid: Option<String>,
     pub(crate) verify_event_subscription_enabled: bool,
-    /// What belongs to factors: kept and shown.
+    /// What belongs to factors: `Totp.…` is what new ones are set to, the rest is kept and shown.
     pub(crate) others: Vec<(String, String)>,
 }
 
