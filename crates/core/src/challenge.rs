@@ -257,6 +257,12 @@ impl Challenge {
         }
     }
 
+    /// Whether its time ran out and nobody wrote that down yet.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.status == ChallengeStatus::Pending && now >= self.expires_at
+    }
+
     /// Answers that may still be checked.
     #[must_use]
     pub const fn attempts_remaining(&self) -> u8 {

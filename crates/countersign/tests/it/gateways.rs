@@ -271,6 +271,8 @@ async fn a_text_message_that_did_not_arrive_is_followed_by_a_call() {
     let site = Site::start().await;
     let id = site.begin(json!([{ "channel": "sms", "wait": 60 }, { "channel": "voice" }])).await;
     site.until(&id, "sms", "sent").await;
+    // Ids are ordered by time: the call's message is the later one.
+    site.clock.advance(Duration::from_millis(1));
     assert_eq!(bring(&site.base, "texts", "m1", "failed", true).await, StatusCode::OK);
     site.until(&id, "voice", "sent").await;
     assert_eq!(bring(&site.base, "calls", "m2", "delivered", true).await, StatusCode::OK);
