@@ -1,7 +1,6 @@
 //! The reference engine: the rows in maps, one command a batch. For simulation and as the yardstick of the others.
 
 mod budgets;
-mod overdue;
 mod receipts;
 mod rows;
 mod subjects;

@@ -37,14 +37,24 @@ impl Tables {
 
     pub(super) fn overdue(&self, after: VerificationId, most: usize, now: Timestamp) -> Overdue {
         let until = VerificationId::new(now.minus(limits::MAX_LIFETIME), [0; 10]);
-        let inside = |id: &VerificationId| *id > after && *id < until;
-        let mut rows: Vec<_> = self.verifications.iter().filter(|((_, id), _)| inside(id)).collect();
-        rows.sort_by_key(|((_, id), _)| *id);
+        let verifications = self.verifications.iter().map(|((tenant, id), row)| {
+            (*tenant, Started::Verification(*id), row.status != row.status_at(now))
+        });
+        let challenges = self.subjects.challenges.iter();
+        let challenges =
+            challenges.map(|((tenant, id), row)| (*tenant, Started::Challenge(*id), row.is_overdue(now)));
+        let inside = |started: &Started| {
+            started.as_bytes() > after.as_bytes() && started.as_bytes() < until.as_bytes()
+        };
+        let mut rows: Vec<_> =
+            verifications.chain(challenges).filter(|(_, started, _)| inside(started)).collect();
+        rows.sort_by_key(|(_, started, _)| *started.as_bytes());
         let more = rows.len() > most;
         rows.truncate(most);
-        let next = rows.last().map_or(until, |((_, id), _)| if more { *id } else { until });
-        let due = rows.into_iter().filter(|(_, row)| row.status != row.status_at(now));
-        Overdue { ids: due.map(|(key, _)| *key).collect(), next: Some(next) }
+        let last = rows.last().filter(|_| more);
+        let next = last.map_or(until, |(_, started, _)| VerificationId::from_bytes(*started.as_bytes()));
+        let due = rows.into_iter().filter(|(_, _, overdue)| *overdue);
+        Overdue { ids: due.map(|(tenant, started, _)| (tenant, started)).collect(), next: Some(next) }
     }
 
     pub(super) fn retire(&mut self, keep: Retention, most: usize, now: Timestamp) -> u64 {
