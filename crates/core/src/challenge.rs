@@ -8,11 +8,12 @@ use crate::factor::FactorKind;
 use crate::ids::{ChallengeId, FactorId, SubjectId, VerificationId};
 use crate::keys::{Digest, Keys, RootId, SealedFor, open};
 use crate::limits;
+use crate::named::named;
 use crate::origin::Origin;
 use crate::refusal::Refusal;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
-use crate::verification::{Channel, Purpose, named};
+use crate::verification::{Channel, Purpose};
 
 named!(
     /// How a challenge may be answered.

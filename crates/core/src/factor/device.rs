@@ -5,8 +5,8 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ED25
 use crate::binding::Transaction;
 use crate::ids::{ChallengeId, FactorId};
 use crate::keys::length_prefixed_all;
+use crate::named::named;
 use crate::time::Timestamp;
-use crate::verification::named;
 use minicbor::{Decode, Encode};
 
 named!(

@@ -13,13 +13,13 @@ pub use self::otp::{backup_code, backup_code_digest};
 use crate::ids::FactorId;
 use crate::keys::{Digest, Keys, RootId, SealedFor, open};
 use crate::limits;
+use crate::named::named;
 use crate::oath::{Algorithm, time_step};
 use crate::policy::Policy;
 use crate::tenant::Tenant;
 pub use crate::throttle::Held;
 use crate::throttle::{Counters, held};
 use crate::time::Timestamp;
-use crate::verification::named;
 use device::SignatureAlgorithm;
 
 named!(

@@ -4,7 +4,8 @@ use minicbor::{Decode, Encode};
 
 use super::{Candidate, Rating, Route, Routes, Wanted};
 use crate::money::Price;
-use crate::verification::{Channel, named};
+use crate::named::named;
+use crate::verification::Channel;
 
 named!(
     /// Why a route does not serve a message.
