@@ -12,6 +12,7 @@ use countersign_core::routing::{Route, Routes};
 use countersign_core::store::{Shown, Store as _};
 use countersign_core::tenancy::AdminChange;
 use countersign_core::verification::Channel;
+use countersign_core::workflow::Step;
 use countersign_delivery::provider::{
     Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture,
 };
@@ -61,6 +62,15 @@ struct World {
 
 /// A worker at work, with providers for SMS in order and one for calls.
 async fn world(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) -> World {
+    let world = projectless(sms, voice).await;
+    let project = world.requests.project();
+    let made = world.requests.admin(AdminChange::CreateProject(project));
+    world.store.administer(made).await.expect("a project");
+    world
+}
+
+/// The same without the project that all of it belongs to.
+async fn projectless(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) -> World {
     let clock = Arc::new(FakeClock::default());
     let (inbox, jobs) = worker::queue();
     let keys = test_keys();
@@ -81,10 +91,6 @@ async fn world(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) ->
         Routes::of(vec![Route::plain(Channel::Sms, &names), Route::plain(Channel::Voice, &[voice.0])]);
     let mut requests = Requests::new(Arc::clone(&keys), 7);
     requests.routes = Arc::new(routes.clone());
-    store
-        .administer(requests.admin(AdminChange::CreateProject(requests.project())))
-        .await
-        .expect("a project");
     let entropy = Arc::new(SeededEntropy::new(9));
     let board = Arc::new(Board::new(routes, Settings::default(), providers.keys().cloned()));
     let receipts =
@@ -176,4 +182,26 @@ async fn a_message_that_one_provider_refuses_is_sent_by_the_next() {
     let sent = world.until(&answer, DeliveryState::Sent).await;
     let tried: Vec<_> = sent.deliveries[0].attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
     assert_eq!(tried, ["bad", "good"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_is_not_taken_without_the_rules_and_budgets_of_its_project() {
+    let world = projectless(&[("sms", Manner::Takes)], ("voice", Manner::Takes)).await;
+    let step = |channel| Step { channel, wait: None, receipt_within: None };
+    let request = world.requests.create_with("+48600100217", |start| {
+        start.channel = None;
+        start.workflow = vec![step(Channel::Sms), step(Channel::Voice)];
+    });
+    let answer = world.store.submit(request).await.expect("an answer").answer;
+    let failed = world.until(&answer, DeliveryState::Failed).await;
+    assert!(failed.deliveries[0].due.is_some(), "the next step is due");
+    for _ in 0..5 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let row = &failed.verification;
+    let shown = world.store.verification(row.tenant, row.id).await.expect("read").expect("kept");
+    assert_eq!(shown.deliveries.len(), 1, "{:?}", shown.deliveries);
 }
