@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::budget::NoBudgets;
+use countersign_core::budget::{Day, Permit, Reservation, Standing, Treasury};
 use countersign_core::command::Answer;
 use countersign_core::delivery::DeliveryState;
 use countersign_core::health::{Board, Settings};
+use countersign_core::recipient::Recipient;
 use countersign_core::routing::{Route, Routes};
-use countersign_core::store::{Shown, Store as _};
+use countersign_core::store::{Pending, Shown, Store as _};
 use countersign_core::tenancy::AdminChange;
+use countersign_core::tenant::Tenant;
 use countersign_core::verification::Channel;
 use countersign_core::workflow::Step;
 use countersign_delivery::provider::{
@@ -26,6 +28,7 @@ use tokio::time::Instant;
 enum Manner {
     Takes,
     Refuses,
+    BreaksOff,
     Hangs,
 }
 
@@ -43,6 +46,7 @@ impl Provider for Fake {
             match self.1 {
                 Manner::Takes => Ok(Accepted::default()),
                 Manner::Refuses => Err(ProviderError::new(ErrorClass::Unavailable, "as told")),
+                Manner::BreaksOff => Err(ProviderError::new(ErrorClass::ConnectionLost, "as told")),
                 Manner::Hangs => std::future::pending().await,
             }
         })
@@ -53,10 +57,32 @@ impl Provider for Fake {
     }
 }
 
+/// Grants nothing, and tells what it is given back.
+struct Till(mpsc::UnboundedSender<u64>);
+
+impl Treasury for Till {
+    fn is_metered(&self, _: Tenant) -> bool {
+        false
+    }
+
+    fn take<'a>(&'a self, _: Tenant, _: &'a Recipient, _: u64) -> Pending<'a, Permit> {
+        Box::pin(std::future::ready(Ok(Permit::Unmetered)))
+    }
+
+    fn give_back(&self, _: &Reservation, amount: u64) {
+        let _ = self.0.send(amount);
+    }
+
+    fn standing(&self) -> Pending<'_, Vec<Standing>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
 struct World {
     store: Arc<MemoryStore>,
     requests: Requests,
     asked: mpsc::UnboundedReceiver<&'static str>,
+    given_back: mpsc::UnboundedReceiver<u64>,
     _stop: watch::Sender<bool>,
 }
 
@@ -79,6 +105,7 @@ async fn projectless(sms: &[(&'static str, Manner)], voice: (&'static str, Manne
         Arc::clone(&keys),
         Arc::new(move |job| inbox.take(job)),
     ));
+    let (returns, given_back) = mpsc::unbounded_channel();
     let (told, asked) = mpsc::unbounded_channel();
     let all = sms.iter().copied().chain([voice]);
     let providers: BTreeMap<_, _> = all
@@ -102,13 +129,13 @@ async fn projectless(sms: &[(&'static str, Manner)], voice: (&'static str, Manne
         entropy,
         board,
         providers,
-        treasury: Arc::new(NoBudgets),
+        treasury: Arc::new(Till(returns)),
         arrivals: Arc::default(),
         receipts,
     };
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(worker::work(options, jobs, stopped));
-    World { store, requests, asked, _stop: stop }
+    World { store, requests, asked, given_back, _stop: stop }
 }
 
 impl World {
@@ -204,4 +231,17 @@ async fn a_step_is_not_taken_without_the_rules_and_budgets_of_its_project() {
     let row = &failed.verification;
     let shown = world.store.verification(row.tenant, row.id).await.expect("read").expect("kept");
     assert_eq!(shown.deliveries.len(), 1, "{:?}", shown.deliveries);
+}
+
+#[tokio::test]
+async fn what_a_provider_may_have_taken_is_not_given_back_to_the_budget() {
+    for (manner, given_back) in [(Manner::Refuses, 10), (Manner::BreaksOff, 0)] {
+        let mut world = world(&[("first", manner), ("good", Manner::Takes)], ("none", Manner::Takes)).await;
+        let mut request = world.requests.create_with("+48600100217", |_| ());
+        let reservation = Reservation { amount: 10, day: Day(20_000), budgets: Vec::new() };
+        request.permit = Permit::Granted(reservation);
+        let answer = world.store.submit(request).await.expect("an answer").answer;
+        world.until(&answer, DeliveryState::Sent).await;
+        assert_eq!(world.given_back.recv().await, Some(given_back), "the good one is free");
+    }
 }
