@@ -78,6 +78,8 @@ pub const DEVICE_CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 pub const REDEEM_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// How long an approved challenge may stand for removing a factor.
 pub const REMOVAL_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// How long a factor must have been there before it speaks for the removal of an older one.
+pub const VOUCHES_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Steps of a workflow.
 pub const MAX_STEPS: usize = 5;
 /// Shortest wait of a step: sooner nobody has read a message and typed the code.

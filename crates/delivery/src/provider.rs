@@ -100,6 +100,12 @@ impl ErrorClass {
         Self::Configuration,
     ];
 
+    /// Whether the message may have been taken although the try failed.
+    #[must_use]
+    pub const fn leaves_doubt(self) -> bool {
+        matches!(self, Self::Timeout | Self::ConnectionLost | Self::Protocol)
+    }
+
     /// The name used in logs, metrics, timelines and configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -24,8 +24,12 @@ pub(crate) struct Steps<'a> {
 
 impl Steps<'_> {
     /// Takes the step. What comes of it is handed over like any new message; when it fails, the lease ends and somebody
-    /// else tries.
+    /// else tries. Without its project, whose rules and budgets nobody could read, no step is taken.
     pub(crate) async fn take(&self, project: Option<&Project>, job: &Job) {
+        let Some(project) = project else {
+            tracing::warn!(delivery = %job.delivery.id, "a step was not taken: its project could not be read; its lease will end");
+            return;
+        };
         match self.submit(project, job).await {
             Ok(()) => tracing::info!(delivery = %job.delivery.id, "the next step of the workflow was due"),
             Err(error) => {
@@ -34,7 +38,7 @@ impl Steps<'_> {
         }
     }
 
-    async fn submit(&self, project: Option<&Project>, job: &Job) -> Result<(), Unavailable> {
+    async fn submit(&self, project: &Project, job: &Job) -> Result<(), Unavailable> {
         let mut request = self.request(project, job);
         let entropy = request.entropy.clone();
         let reservation = self.pay(project, job, &mut request).await?;
@@ -52,14 +56,12 @@ impl Steps<'_> {
 
     /// The command with what it depends on. Where `project` does not know yet that its test clock was moved, the step is
     /// put back and claimed again.
-    fn request(&self, project: Option<&Project>, job: &Job) -> Request {
+    fn request(&self, project: &Project, job: &Job) -> Request {
         let tenant = job.delivery.tenant;
         let entropy = Entropy::draw(self.options.entropy.as_ref());
         let mut request = Request::of_system(tenant, entropy, Command::Step(job.delivery.id));
-        if let Some(project) = project {
-            request.policy = Arc::new(project.policy());
-            request.clock_ahead = ahead(project, tenant.mode);
-        }
+        request.policy = Arc::new(project.policy());
+        request.clock_ahead = ahead(project, tenant.mode);
         request.routes = self.options.board.routes(self.options.clock.now());
         request.limits_apply = tenant.mode == Mode::Live;
         request
@@ -68,12 +70,14 @@ impl Steps<'_> {
     /// Gives the command its permit where a budget pays for it; what was set aside.
     async fn pay(
         &self,
-        project: Option<&Project>,
+        project: &Project,
         job: &Job,
         request: &mut Request,
     ) -> Result<Option<Reservation>, Unavailable> {
         let treasury = &self.options.treasury;
-        let Some(project) = project.filter(|_| treasury.is_metered(request.tenant)) else { return Ok(None) };
+        if !treasury.is_metered(request.tenant) {
+            return Ok(None);
+        }
         let Some((to, amount)) = self.dearest(project, job, &request.routes).await else { return Ok(None) };
         request.permit = treasury.take(request.tenant, to.by_ref(), amount).await?;
         match &request.permit {

@@ -186,7 +186,10 @@ impl Worker {
                 "delivery attempt"
             );
         }
-        let (report, counted) = (round.report.clone(), round.counted);
+        let report = round.report.clone();
+        // What may have been taken may cost: all that was set aside stays so.
+        let doubt = round.attempts.iter().chain(&job.delivery.attempts).any(leaves_doubt);
+        let counted = if doubt { u64::MAX } else { round.counted };
         let provider = round.attempts.last().map(|last| last.provider.clone());
         let recorded = self.record(&job, round).await;
         // What is on its way again may still cost all of it; what was recorded by another worker was settled by that one.
@@ -326,6 +329,12 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether the provider may have taken the message although the try failed.
+fn leaves_doubt(attempt: &Attempt) -> bool {
+    let class = attempt.error.as_ref().map(|error| error.class.as_str());
+    ErrorClass::ALL.into_iter().any(|known| known.leaves_doubt() && class == Some(known.as_str()))
 }
 
 fn with_earlier(mut earlier: Vec<Attempt>, round: Round) -> Round {

@@ -356,9 +356,9 @@ async fn an_approved_verification_makes_its_recipient_known() {
 async fn a_lost_factor_goes_on_the_strength_of_another_once() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
+    let codes = enrol(&server, "ann", json!({ "type": "backup_codes" })).await;
     let lost = enrol(&server, "ann", json!({ "type": "totp", "confirmed": true })).await;
     let other = enrol(&server, "ann", json!({ "type": "totp", "confirmed": true })).await;
-    let codes = enrol(&server, "ann", json!({ "type": "backup_codes" })).await;
     let remove = |challenge: &str| format!("/v1/factors/{}{challenge}", text(&lost, "id"));
     let delete = async |path: String| server.call(Method::DELETE, &path, None).await;
     let bare = delete(remove("")).await;
@@ -372,7 +372,22 @@ async fn a_lost_factor_goes_on_the_strength_of_another_once() {
     let subject = server.get("/v1/subjects/ext:ann").await;
     let states: Vec<_> =
         subject.body["factors"].as_array().unwrap().iter().map(|factor| factor["status"].clone()).collect();
-    assert_eq!(states, ["removed", "active", "active"], "the record keeps its name");
+    assert_eq!(states, ["active", "removed", "active"], "the record keeps its name");
+}
+
+#[tokio::test]
+async fn a_key_without_factors_manage_strips_nobody_by_a_factor_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let owners = enrol(&server, "ann", json!({ "type": "totp", "confirmed": true })).await;
+    let own = enrol(&server, "ann", json!({ "type": "backup_codes" })).await;
+    let proof = server.post("/v1/checks", json!({ "subject": "ann", "code": own["codes"][0] })).await;
+    assert_eq!(proof.status, 200, "{}", proof.body);
+    for path in [format!("/v1/factors/{}", text(&owners, "id")), "/v1/subjects/ext:ann".to_owned()] {
+        let path = format!("{path}?challenge={}", proof.text("id"));
+        let refused = server.call(Method::DELETE, &path, None).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (403, "removal_unproven"), "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

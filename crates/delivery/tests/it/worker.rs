@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::budget::NoBudgets;
+use countersign_core::budget::{Day, Permit, Reservation, Standing, Treasury};
 use countersign_core::command::Answer;
 use countersign_core::delivery::DeliveryState;
 use countersign_core::health::{Board, Settings};
+use countersign_core::recipient::Recipient;
 use countersign_core::routing::{Route, Routes};
-use countersign_core::store::{Shown, Store as _};
+use countersign_core::store::{Pending, Shown, Store as _};
 use countersign_core::tenancy::AdminChange;
+use countersign_core::tenant::Tenant;
 use countersign_core::verification::Channel;
+use countersign_core::workflow::Step;
 use countersign_delivery::provider::{
     Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture,
 };
@@ -25,6 +28,7 @@ use tokio::time::Instant;
 enum Manner {
     Takes,
     Refuses,
+    BreaksOff,
     Hangs,
 }
 
@@ -42,6 +46,7 @@ impl Provider for Fake {
             match self.1 {
                 Manner::Takes => Ok(Accepted::default()),
                 Manner::Refuses => Err(ProviderError::new(ErrorClass::Unavailable, "as told")),
+                Manner::BreaksOff => Err(ProviderError::new(ErrorClass::ConnectionLost, "as told")),
                 Manner::Hangs => std::future::pending().await,
             }
         })
@@ -52,15 +57,46 @@ impl Provider for Fake {
     }
 }
 
+/// Grants nothing, and tells what it is given back.
+struct Till(mpsc::UnboundedSender<u64>);
+
+impl Treasury for Till {
+    fn is_metered(&self, _: Tenant) -> bool {
+        false
+    }
+
+    fn take<'a>(&'a self, _: Tenant, _: &'a Recipient, _: u64) -> Pending<'a, Permit> {
+        Box::pin(std::future::ready(Ok(Permit::Unmetered)))
+    }
+
+    fn give_back(&self, _: &Reservation, amount: u64) {
+        let _ = self.0.send(amount);
+    }
+
+    fn standing(&self) -> Pending<'_, Vec<Standing>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
 struct World {
     store: Arc<MemoryStore>,
     requests: Requests,
     asked: mpsc::UnboundedReceiver<&'static str>,
+    given_back: mpsc::UnboundedReceiver<u64>,
     _stop: watch::Sender<bool>,
 }
 
 /// A worker at work, with providers for SMS in order and one for calls.
 async fn world(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) -> World {
+    let world = projectless(sms, voice).await;
+    let project = world.requests.project();
+    let made = world.requests.admin(AdminChange::CreateProject(project));
+    world.store.administer(made).await.expect("a project");
+    world
+}
+
+/// The same without the project that all of it belongs to.
+async fn projectless(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) -> World {
     let clock = Arc::new(FakeClock::default());
     let (inbox, jobs) = worker::queue();
     let keys = test_keys();
@@ -69,6 +105,7 @@ async fn world(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) ->
         Arc::clone(&keys),
         Arc::new(move |job| inbox.take(job)),
     ));
+    let (returns, given_back) = mpsc::unbounded_channel();
     let (told, asked) = mpsc::unbounded_channel();
     let all = sms.iter().copied().chain([voice]);
     let providers: BTreeMap<_, _> = all
@@ -81,10 +118,6 @@ async fn world(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) ->
         Routes::of(vec![Route::plain(Channel::Sms, &names), Route::plain(Channel::Voice, &[voice.0])]);
     let mut requests = Requests::new(Arc::clone(&keys), 7);
     requests.routes = Arc::new(routes.clone());
-    store
-        .administer(requests.admin(AdminChange::CreateProject(requests.project())))
-        .await
-        .expect("a project");
     let entropy = Arc::new(SeededEntropy::new(9));
     let board = Arc::new(Board::new(routes, Settings::default(), providers.keys().cloned()));
     let receipts =
@@ -96,13 +129,13 @@ async fn world(sms: &[(&'static str, Manner)], voice: (&'static str, Manner)) ->
         entropy,
         board,
         providers,
-        treasury: Arc::new(NoBudgets),
+        treasury: Arc::new(Till(returns)),
         arrivals: Arc::default(),
         receipts,
     };
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(worker::work(options, jobs, stopped));
-    World { store, requests, asked, _stop: stop }
+    World { store, requests, asked, given_back, _stop: stop }
 }
 
 impl World {
@@ -176,4 +209,39 @@ async fn a_message_that_one_provider_refuses_is_sent_by_the_next() {
     let sent = world.until(&answer, DeliveryState::Sent).await;
     let tried: Vec<_> = sent.deliveries[0].attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
     assert_eq!(tried, ["bad", "good"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_is_not_taken_without_the_rules_and_budgets_of_its_project() {
+    let world = projectless(&[("sms", Manner::Takes)], ("voice", Manner::Takes)).await;
+    let step = |channel| Step { channel, wait: None, receipt_within: None };
+    let request = world.requests.create_with("+48600100217", |start| {
+        start.channel = None;
+        start.workflow = vec![step(Channel::Sms), step(Channel::Voice)];
+    });
+    let answer = world.store.submit(request).await.expect("an answer").answer;
+    let failed = world.until(&answer, DeliveryState::Failed).await;
+    assert!(failed.deliveries[0].due.is_some(), "the next step is due");
+    for _ in 0..5 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let row = &failed.verification;
+    let shown = world.store.verification(row.tenant, row.id).await.expect("read").expect("kept");
+    assert_eq!(shown.deliveries.len(), 1, "{:?}", shown.deliveries);
+}
+
+#[tokio::test]
+async fn what_a_provider_may_have_taken_is_not_given_back_to_the_budget() {
+    for (manner, given_back) in [(Manner::Refuses, 10), (Manner::BreaksOff, 0)] {
+        let mut world = world(&[("first", manner), ("good", Manner::Takes)], ("none", Manner::Takes)).await;
+        let mut request = world.requests.create_with("+48600100217", |_| ());
+        let reservation = Reservation { amount: 10, day: Day(20_000), budgets: Vec::new() };
+        request.permit = Permit::Granted(reservation);
+        let answer = world.store.submit(request).await.expect("an answer").answer;
+        world.until(&answer, DeliveryState::Sent).await;
+        assert_eq!(world.given_back.recv().await, Some(given_back), "the good one is free");
+    }
 }

@@ -23,8 +23,8 @@ pub(crate) const DOC: Operation = Operation {
     tag: "Subjects and factors",
     summary: "Remove a factor",
     description: "One that still waits for its first code goes at once. One that was in use needs the scope `factors:manage`, \
-                  or a challenge that another factor of the subject approved. Its secret is gone with the answer; its name stays \
-                  in the record.",
+                  or a challenge that another factor of the subject approved, one that was there before it or for a day. Its \
+                  secret is gone with the answer; its name stays in the record.",
     scope: Some("factors:write"),
     parameters: &[Parameter {
         name: "challenge",

@@ -24,7 +24,7 @@ pub(crate) const DOC: Operation = Operation {
     summary: "Remove a subject",
     description: "Its secrets, and the key that opens all else about it, are gone with the answer; its open challenges are \
                   canceled. One with factors that were in use needs the scope `factors:manage`, or a challenge that one of \
-                  them approved.",
+                  them approved, the oldest or one that was there for a day.",
     scope: Some("subjects:write"),
     parameters: &[Parameter {
         name: "challenge",

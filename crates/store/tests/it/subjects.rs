@@ -192,8 +192,8 @@ pub(crate) async fn an_enrolment_is_told_again_with_its_secret_until_the_subject
 
 pub(crate) async fn a_factor_is_removed_on_the_strength_of_another_once(bench: &Bench) {
     let requests = &bench.requests;
-    let app = bench.subject(requests.enrol("ann", totp())).await.factor.unwrap();
     let token = bench.subject(requests.enrol("ann", hotp_token())).await.factor.unwrap();
+    let app = bench.subject(requests.enrol("ann", totp())).await.factor.unwrap();
     let list = bench.subject(requests.enrol("ann", backup_list())).await.factor.unwrap();
     let proof = bench.subject(requests.try_code("ann", &hotp_of(0))).await.challenge.unwrap();
     assert_eq!(proof.approved_by.unwrap().method, Method::Hotp);

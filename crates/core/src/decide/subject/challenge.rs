@@ -86,7 +86,8 @@ fn recipients(turn: &Turn<'_>, row: &SubjectRow) -> Result<Vec<RecipientKind>, R
 }
 
 /// The devices to ask, if the challenge may be answered by one. Too many pushes since the last success, and devices are
-/// left in peace: then by other methods only.
+/// left in peace: then by other methods only. So they are when a code came along: whoever types codes asks no device, and
+/// wrong ones must neither wear out whoever holds it nor use up the pushes of an honest start.
 fn devices(
     turn: &Turn<'_>,
     row: &SubjectRow,
@@ -95,6 +96,10 @@ fn devices(
 ) -> Result<Vec<FactorId>, Refusal> {
     if !methods.contains(&Method::Push) {
         return Ok(Vec::new());
+    }
+    if new.code.is_some() {
+        methods.retain(|method| *method != Method::Push);
+        return if methods.is_empty() { Err(Refusal::FactorRequired) } else { Ok(Vec::new()) };
     }
     let Some(until) = push_allowed_at(&row.pushes, turn.now) else {
         let asked = |factor: &&Factor| {

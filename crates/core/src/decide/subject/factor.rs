@@ -102,6 +102,8 @@ pub(super) fn regenerate(turn: &Turn<'_>, id: FactorId, codes: &[[u8; 16]]) -> R
     let root = turn.keys.active();
     let listed = listed(turn, root, id, codes).ok_or(Refusal::RootUnknown)?;
     factor.means = Means::BackupCodes { codes: listed, root };
+    // Whoever has the new codes need not be whoever had the old ones.
+    factor.activated_at = Some(turn.now);
     let data_key = turn.data_key(&row)?;
     let sealed = seal_codes(turn, &row, &data_key, id, codes).ok_or(Refusal::RootUnknown)?;
     let mut changing = Changing::new(turn, &row).of_factor(id);
@@ -149,19 +151,28 @@ pub(super) fn authorise(
     }
 }
 
-/// Whether a challenge gives the right to remove the factor `id`, or the subject: approved by a factor (another one), lately,
-/// and not used for another removal.
+/// Whether a challenge gives the right to remove the factor `id`, or the subject: approved by a factor (another one) that may
+/// speak for it, lately, and not used for another removal.
 fn proves(turn: &Turn<'_>, challenge: &Challenge, row: &SubjectRow, id: Option<FactorId>) -> bool {
-    let by = challenge.approved_by.and_then(|by| by.factor);
-    let by_other = by.is_some() && by != id;
+    let by = challenge.approved_by.and_then(|by| by.factor).filter(|by| Some(*by) != id);
+    let by = by.and_then(|by| row.active().find(|factor| factor.id == by));
     let lately = challenge.ended_at.is_some_and(|at| turn.now.since(at) < limits::REMOVAL_WITHIN);
     let bare = challenge.binding.transaction.is_none();
     challenge.subject == row.id
         && challenge.tenant == row.tenant
         && challenge.status == ChallengeStatus::Approved
         && challenge.epoch == *turn.keys.epoch()
-        && by_other
+        && by.is_some_and(|by| vouches(turn, by, row, id))
         && lately
         && bare
         && !challenge.spent
+}
+
+/// Whether a factor may speak for the removal of the factor `id`, or of all: it was there for a while, or before whatever is
+/// removed. Else whoever may enrol one could remove all others with it at once, before anybody hears of it.
+fn vouches(turn: &Turn<'_>, by: &Factor, row: &SubjectRow, id: Option<FactorId>) -> bool {
+    let Some(since) = by.activated_at else { return false };
+    let removed = row.factors.iter().filter(|factor| id.is_none_or(|id| factor.id == id));
+    let older = removed.filter_map(|factor| factor.activated_at.filter(|_| factor.removed_at.is_none()));
+    turn.now.since(since) >= limits::VOUCHES_AFTER || older.min().is_none_or(|oldest| since <= oldest)
 }

@@ -3,6 +3,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use super::world::{World, declined, granted, seconds, subject, totp_at, transfer};
 use crate::binding::Transaction;
 use crate::challenge::{ChallengePrivate, ChallengeStatus, Method};
+use crate::command::Answer;
 use crate::factor::FactorState;
 use crate::factor::device::{SignatureAlgorithm, Verdict, enrolment_message, response_message};
 use crate::ids::{ChallengeId, FactorId};
@@ -112,6 +113,31 @@ fn the_number_of_the_first_screen_approves_and_nothing_less() {
     assert!(granted(&world.submit(Aim::Factor(id), approves(id, challenge, &right))));
     let again = world.submit(Aim::Factor(id), approves(id, challenge, &right));
     assert_eq!(declined(&again), Refusal::ChallengeAlreadyApproved);
+}
+
+#[test]
+fn a_code_that_comes_with_its_challenge_asks_no_device() {
+    let mut world = World::new();
+    device(&mut world);
+    world.has_totp("ann");
+    let with_code = |world: &World, code: &str, methods| NewChallenge {
+        methods,
+        code: Some(super::world::entered(code)),
+        ..world.new_challenge()
+    };
+    for _ in 0..limits::PUSHES.0 {
+        let new = with_code(&world, "000000", Vec::new());
+        let answer = world.submit(world.named("ann"), Act::Challenge(Box::new(new)));
+        let Answer::Declined(Refusal::CodeIncorrect, Some(snapshot)) = answer else { panic!("{answer:?}") };
+        let challenge = snapshot.challenge.unwrap();
+        assert!(challenge.pushed_to.is_empty(), "nobody's phone rings for it");
+        assert_eq!(challenge.methods, [Method::Totp]);
+    }
+    let new = with_code(&world, "000000", vec![Method::Push]);
+    let answer = world.submit(world.named("ann"), Act::Challenge(Box::new(new)));
+    assert_eq!(declined(&answer), Refusal::FactorRequired);
+    let honest = pushed(&mut world, None);
+    assert_eq!(world.rows.challenges[&honest].pushed_to.len(), 1, "its pushes are left");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::factor::{FactorState, Means};
 use crate::ids::{ChallengeId, FactorId};
 use crate::limits;
 use crate::refusal::Refusal;
-use crate::subject::{Act, Aim, Authority, Enrol, FactorChange, NewChallenge};
+use crate::subject::{Act, Aim, Authority, Enrol, FactorChange, FactorPlan, NewChallenge};
 
 fn remove(world: &mut World, id: FactorId, authority: Authority) -> Answer {
     world.submit(Aim::Factor(id), Act::RemoveFactor(authority))
@@ -54,6 +54,59 @@ fn a_proof_of_long_ago_or_of_a_payment_removes_nothing() {
         crate::subject::CheckChallenge { transaction: Some(transaction), ..super::world::check(&hotp_of(1)) };
     assert!(granted(&world.submit(Aim::Challenge(id), Act::Check(check))));
     assert_eq!(declined(&remove(&mut world, app, Authority::Challenge(id))), Refusal::RemovalUnproven);
+}
+
+#[test]
+fn a_factor_that_was_just_enrolled_removes_no_older_one() {
+    let mut world = World::new();
+    let owners = world.has_totp("ann");
+    world.pass(seconds(1));
+    let thiefs = world.has("ann", hotp_from(0));
+    let by_thief = approved(&mut world, thiefs, &hotp_of(0));
+    let refused = remove(&mut world, owners, Authority::Challenge(by_thief));
+    assert_eq!(declined(&refused), Refusal::RemovalUnproven);
+    let subject = world.submit(world.named("ann"), Act::Remove(Authority::Challenge(by_thief)));
+    assert_eq!(declined(&subject), Refusal::RemovalUnproven, "nor the subject");
+    let code = totp_at(world.now, 0);
+    let by_owner = approved(&mut world, owners, &code);
+    assert!(matches!(remove(&mut world, thiefs, Authority::Challenge(by_owner)), Answer::Subject(_)));
+}
+
+#[test]
+fn after_a_day_a_factor_speaks_for_the_removal_of_an_older_one() {
+    for (short_of_it, speaks) in [(1, false), (0, true)] {
+        let mut world = World::new();
+        let old = world.has_totp("ann");
+        world.pass(seconds(1));
+        let new = world.has("ann", hotp_from(0));
+        world.pass(limits::VOUCHES_AFTER - seconds(short_of_it));
+        let proof = approved(&mut world, new, &hotp_of(0));
+        let answer = remove(&mut world, old, Authority::Challenge(proof));
+        assert_eq!(matches!(answer, Answer::Subject(_)), speaks, "{short_of_it}");
+    }
+}
+
+#[test]
+fn backup_codes_that_were_just_made_anew_remove_nothing() {
+    let mut world = World::new();
+    let list = world.has("ann", FactorPlan::BackupCodes(vec![[1; 16]]));
+    let app = world.has_totp("ann");
+    world.pass(limits::VOUCHES_AFTER);
+    world.submit(Aim::Factor(list), Act::Regenerate(vec![[2; 16]]));
+    let proof = approved(&mut world, list, &crate::factor::backup_code(&[2; 16]));
+    let refused = remove(&mut world, app, Authority::Challenge(proof));
+    assert_eq!(declined(&refused), Refusal::RemovalUnproven);
+}
+
+#[test]
+fn a_factor_that_is_switched_off_speaks_for_nothing_any_more() {
+    let mut world = World::new();
+    let (app, stolen) = (world.has_totp("ann"), world.has("ann", hotp_from(0)));
+    let proof = approved(&mut world, stolen, &hotp_of(0));
+    let off = FactorChange { name: None, enabled: Some(false) };
+    world.submit(Aim::Factor(stolen), Act::Change(off));
+    let refused = remove(&mut world, app, Authority::Challenge(proof));
+    assert_eq!(declined(&refused), Refusal::RemovalUnproven);
 }
 
 #[test]
