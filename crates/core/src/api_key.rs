@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::crockford::of_256_bits;
 use crate::ids::KeyId;
 use crate::keys::{Digest, sha256};
 use crate::named::named;
@@ -116,7 +117,7 @@ pub const PREFIX_RANDOM: usize = 12;
 impl KeySecret {
     /// The key's text for 32 random bytes: `sk_live_` and 52 lower-case Crockford base32 characters.
     #[must_use]
-    pub fn from_random(kind: KeyKind, mode: Mode, random: &[u8; 32]) -> Self {
+    pub(crate) fn from_random(kind: KeyKind, mode: Mode, random: &[u8; 32]) -> Self {
         let head = match (kind, mode) {
             (KeyKind::Secret, Mode::Live) => "sk_live_",
             (KeyKind::Secret, Mode::Test) => "sk_test_",
@@ -126,18 +127,14 @@ impl KeySecret {
         };
         let mut text = zeroize::Zeroizing::new(String::with_capacity(60));
         text.push_str(head);
-        let symbols = b"0123456789abcdefghjkmnpqrstvwxyz";
-        for place in 0..52_usize {
-            let value = (0..5).fold(0_u8, |value, bit| (value << 1) | bit_at(random, place * 5 + bit));
-            text.push(char::from(symbols[usize::from(value)]));
-        }
+        text.extend(of_256_bits(random));
         Self(text)
     }
 
     /// A new key's text and what it is looked up by. With the id of a pair, that is `SK` and the id in hexadecimal, and
     /// the text has letters and digits only: clients of a dialect send both, and refuse other characters.
     #[must_use]
-    pub fn new(kind: KeyKind, mode: Mode, random: &[u8; 32], pair: Option<KeyId>) -> (Self, String) {
+    pub(crate) fn new(kind: KeyKind, mode: Mode, random: &[u8; 32], pair: Option<KeyId>) -> (Self, String) {
         let secret = Self::from_random(kind, mode, random);
         let Some(id) = pair else {
             let prefix = Self::prefix(&secret.0).unwrap_or_default().to_owned();
@@ -161,11 +158,28 @@ impl KeySecret {
     }
 }
 
-fn bit_at(bytes: &[u8; 32], bit: usize) -> u8 {
-    bytes.get(bit / 8).map_or(0, |byte| (byte >> (7 - bit % 8)) & 1)
-}
-
 impl ApiKey {
+    /// A key and its text for 32 random bytes: without a name, with the scopes of its kind, good from everywhere until it
+    /// is revoked. A `pair` is one for a dialect.
+    #[must_use]
+    pub fn new(id: KeyId, tenant: Tenant, kind: KeyKind, random: &[u8; 32], pair: bool) -> (Self, KeySecret) {
+        let (secret, prefix) = KeySecret::new(kind, tenant.mode, random, pair.then_some(id));
+        let key = Self {
+            id,
+            tenant,
+            kind,
+            prefix,
+            hash: sha256(secret.0.as_bytes()),
+            scopes: if pair { pair_scopes() } else { default_scopes(kind, tenant.mode) },
+            name: String::new(),
+            expires_at: None,
+            revoked_at: None,
+            networks: Vec::new(),
+            created_at: id.created_at(),
+        };
+        (key, secret)
+    }
+
     /// Whether `text` is this key, in a time that does not depend on where it differs.
     #[must_use]
     pub fn opens_with(&self, text: &str) -> bool {
@@ -220,27 +234,10 @@ pub fn pair_scopes() -> Vec<Scope> {
 mod tests {
     use super::*;
 
-    fn key() -> ApiKey {
-        let secret = KeySecret::from_random(KeyKind::Secret, Mode::Live, &[7; 32]);
-        ApiKey {
-            id: KeyId::from_bytes([9; 16]),
-            tenant: Tenant::STORE,
-            kind: KeyKind::Secret,
-            prefix: KeySecret::prefix(&secret.0).unwrap().to_owned(),
-            hash: sha256(secret.0.as_bytes()),
-            scopes: default_scopes(KeyKind::Secret, Mode::Live),
-            name: "server".to_owned(),
-            expires_at: None,
-            revoked_at: None,
-            networks: Vec::new(),
-            created_at: Timestamp::from_millis(0),
-        }
-    }
-
     #[test]
     fn a_key_opens_with_its_own_text_only() {
-        let secret = KeySecret::from_random(KeyKind::Secret, Mode::Live, &[7; 32]);
-        let key = key();
+        let id = KeyId::from_bytes([9; 16]);
+        let (key, secret) = ApiKey::new(id, Tenant::STORE, KeyKind::Secret, &[7; 32], false);
         assert!(key.opens_with(&secret.0));
         let mut other = secret.0.to_string();
         assert_ne!(other.pop(), Some('1'));

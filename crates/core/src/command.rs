@@ -11,7 +11,7 @@ use crate::budget::Permit;
 use crate::delivery::Delivery;
 pub use crate::delivery::Sent;
 use crate::ids::{ChallengeId, DeliveryId, RecipientId, RequestId, VerificationId};
-use crate::journal::{Actor, Entry};
+use crate::journal::{Actor, Entry, Event};
 use crate::keys::{CodeFormat, Digest, Keys, WrappedKey, sha256};
 use crate::ledger::RecipientRow;
 use crate::policy::{Policy, Profile};
@@ -244,6 +244,13 @@ impl Request {
         let mixed = sha256(&[random.as_slice(), started.as_bytes()].concat());
         entropy.ids[7].copy_from_slice(&mixed.0[..10]);
         Self::of_system(tenant, entropy, started.expiry())
+    }
+
+    /// A journal entry for a change that this command makes at `at`. `nth` keeps the ids of one decision apart.
+    pub(crate) fn entry(&self, nth: usize, event: Event, at: Timestamp) -> Entry {
+        let mut random = self.entropy.ids[7];
+        random[9] = random[9].wrapping_add(u8::try_from(nth).unwrap_or(u8::MAX));
+        Entry { request: self.request_id, ..Entry::new(self.tenant, event, self.actor, at, random) }
     }
 
     /// The id of the recipient this request sees for the first time at `at`, the same when it is decided again.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::crockford::{SMALL, of_128_bits, read_128_bits};
 use crate::time::Timestamp;
 
 /// The sixteen bytes of a UUIDv7 for `at`, with 74 of the 80 bits of `random`.
@@ -22,30 +23,6 @@ pub const fn uuid_v7(at: Timestamp, random: [u8; 10]) -> [u8; 16] {
     id[6] = 0x70 | (id[6] & 0x0f);
     id[8] = 0x80 | (id[8] & 0x3f);
     id
-}
-
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-
-/// 26 Crockford base32 characters, most significant first, of a 128-bit number.
-fn write_base32(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let number = u128::from_be_bytes(*bytes);
-    let mut text = [0_u8; 26];
-    for (place, symbol) in text.iter_mut().enumerate() {
-        *symbol = ALPHABET[((number >> (125 - 5 * place)) & 31) as usize];
-    }
-    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
-}
-
-fn read_base32(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 26 || text.as_bytes()[0] > b'7' {
-        return None;
-    }
-    let mut number = 0_u128;
-    for symbol in text.bytes() {
-        let digit = ALPHABET.iter().position(|known| *known == symbol)?;
-        number = (number << 5) | digit as u128;
-    }
-    Some(number.to_be_bytes())
 }
 
 /// A text that is not an id of the kind that was asked for.
@@ -103,7 +80,9 @@ macro_rules! id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(concat!($prefix, "_"))?;
-                write_base32(&self.0, f)
+                let mut text = [0_u8; 26];
+                text.iter_mut().zip(of_128_bits(&self.0, SMALL)).for_each(|(at, symbol)| *at = symbol);
+                f.write_str(std::str::from_utf8(&text).unwrap_or_default())
             }
         }
 
@@ -117,7 +96,7 @@ macro_rules! id {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 text.strip_prefix(concat!($prefix, "_"))
-                    .and_then(read_base32)
+                    .and_then(read_128_bits)
                     .map(Self)
                     .ok_or(InvalidId { prefix: $prefix })
             }

@@ -268,12 +268,12 @@ pub struct SubjectPlace {
 }
 
 impl Entry {
-    /// An entry about the store as a whole.
+    /// An entry that concerns nobody yet.
     #[must_use]
-    pub fn of_store(event: Event, actor: Actor, at: Timestamp, random: [u8; 10]) -> Self {
+    pub fn new(tenant: Tenant, event: Event, actor: Actor, at: Timestamp, random: [u8; 10]) -> Self {
         Self {
             id: EntryId::new(at, random),
-            tenant: Tenant::STORE,
+            tenant,
             at,
             actor,
             request: None,
@@ -283,6 +283,12 @@ impl Entry {
             event,
             place: None,
         }
+    }
+
+    /// An entry about the store as a whole.
+    #[must_use]
+    pub fn of_store(event: Event, actor: Actor, at: Timestamp, random: [u8; 10]) -> Self {
+        Self::new(Tenant::STORE, event, actor, at, random)
     }
 
     /// The stored bytes: CBOR (RFC 8949) of the entry.

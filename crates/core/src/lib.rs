@@ -11,8 +11,10 @@ pub mod buckets;
 pub mod budget;
 pub mod challenge;
 pub mod command;
+mod crockford;
 pub mod decide;
 pub mod delivery;
+pub mod draws;
 pub mod factor;
 #[cfg(test)]
 mod factor_formats_tests;

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::ids::{EntryId, KeyId, ProjectId, RequestId};
+use crate::ids::{KeyId, ProjectId, RequestId};
 use crate::journal::{Actor, Entry, Event};
 use crate::policy::{Policy, Profile};
 use crate::setting::{self, Put, Setting, SettingKey};
@@ -274,24 +274,13 @@ fn remove_setting(request: &AdminRequest, key: SettingKey, now: Timestamp) -> (A
 }
 
 fn entry(request: &AdminRequest, tenant: Tenant, event: Event, now: Timestamp) -> Entry {
-    Entry {
-        id: EntryId::new(now, request.entry),
-        tenant,
-        at: now,
-        actor: request.actor,
-        request: request.request_id,
-        recipient: None,
-        verification: None,
-        delivery: None,
-        event,
-        place: None,
-    }
+    let entry = Entry::new(tenant, event, request.actor, now, request.entry);
+    Entry { request: request.request_id, ..entry }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::sha256;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -311,20 +300,8 @@ mod tests {
     }
 
     fn key(of: &Project) -> ApiKey {
-        let secret = KeySecret::from_random(KeyKind::Secret, Mode::Live, &[7; 32]);
-        ApiKey {
-            id: KeyId::from_bytes([9; 16]),
-            tenant: Tenant { project: of.id, mode: Mode::Live },
-            kind: KeyKind::Secret,
-            prefix: KeySecret::prefix(&secret.0).unwrap().to_owned(),
-            hash: sha256(secret.0.as_bytes()),
-            scopes: default_scopes(KeyKind::Secret, Mode::Live),
-            name: "server".to_owned(),
-            expires_at: None,
-            revoked_at: None,
-            networks: Vec::new(),
-            created_at: Timestamp::from_millis(0),
-        }
+        let tenant = Tenant { project: of.id, mode: Mode::Live };
+        ApiKey::new(KeyId::from_bytes([9; 16]), tenant, KeyKind::Secret, &[7; 32], false).0
     }
 
     fn ask(

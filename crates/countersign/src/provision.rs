@@ -2,11 +2,10 @@
 
 use countersign_core::ids::{KeyId, ProjectId};
 use countersign_core::journal::Actor;
-use countersign_core::keys::sha256;
 use countersign_core::policy::Profile;
 use countersign_core::store::Store;
 use countersign_core::tenancy::{
-    AdminAnswer, AdminChange, AdminRequest, ApiKey, KeyKind, KeySecret, Project, Scope, default_scopes,
+    AdminAnswer, AdminChange, AdminRequest, ApiKey, KeyKind, KeySecret, Project, Scope,
 };
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
@@ -52,20 +51,9 @@ pub(crate) async fn secret_key(
     mode: Mode,
     name: &str,
 ) -> Outcome<KeySecret> {
-    let secret = KeySecret::from_random(KeyKind::Secret, mode, &random());
-    let key = ApiKey {
-        id: KeyId::new(opened.clock.now(), random()),
-        tenant: Tenant { project, mode },
-        kind: KeyKind::Secret,
-        prefix: KeySecret::prefix(&secret.0).unwrap_or_default().to_owned(),
-        hash: sha256(secret.0.as_bytes()),
-        scopes: default_scopes(KeyKind::Secret, mode),
-        name: name.to_owned(),
-        expires_at: None,
-        revoked_at: None,
-        networks: Vec::new(),
-        created_at: Timestamp::default(),
-    };
+    let (id, tenant) = (KeyId::new(opened.clock.now(), random()), Tenant { project, mode });
+    let (key, secret) = ApiKey::new(id, tenant, KeyKind::Secret, &random(), false);
+    let key = ApiKey { name: name.to_owned(), ..key };
     match administer(opened.store.as_ref(), AdminChange::CreateKey(key)).await? {
         AdminAnswer::Key(_) => Ok(secret),
         other => Err(unexpected(&other)),
@@ -80,20 +68,8 @@ pub(crate) async fn pair(
     name: &str,
 ) -> Outcome<(ApiKey, KeySecret)> {
     let id = KeyId::new(opened.clock.now(), random());
-    let (secret, prefix) = KeySecret::new(KeyKind::Restricted, tenant.mode, &random(), Some(id));
-    let key = ApiKey {
-        id,
-        tenant,
-        kind: KeyKind::Restricted,
-        prefix,
-        hash: sha256(secret.0.as_bytes()),
-        scopes,
-        name: name.to_owned(),
-        expires_at: None,
-        revoked_at: None,
-        networks: Vec::new(),
-        created_at: Timestamp::default(),
-    };
+    let (key, secret) = ApiKey::new(id, tenant, KeyKind::Restricted, &random(), true);
+    let key = ApiKey { scopes, name: name.to_owned(), ..key };
     match administer(opened.store.as_ref(), AdminChange::CreateKey(key)).await? {
         AdminAnswer::Key(key) => Ok((key, secret)),
         other => Err(unexpected(&other)),

@@ -4,10 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use countersign_core::ids::{KeyId, ProjectId};
-use countersign_core::keys::sha256;
-use countersign_core::tenancy::{
-    AdminAnswer, AdminChange, ApiKey, KeyKind, KeySecret, Scope, default_scopes, pair_scopes,
-};
+use countersign_core::tenancy::{AdminAnswer, AdminChange, ApiKey, KeyKind, KeySecret, Scope};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Timestamp;
 use serde::Serialize;
@@ -175,27 +172,14 @@ fn read(app: &App, caller: &Caller, fields: &mut Fields) -> Result<(ApiKey, KeyS
     if pair && kind != KeyKind::Restricted {
         return Err(invalid("dialect", "goes only with the kind `restricted`"));
     }
-    let usual = if pair { pair_scopes() } else { default_scopes(kind, tenant.mode) };
-    let scopes = scopes(caller, kind, usual, fields.texts("scopes", Scope::ALL.len())?)?;
     let now = app.services.clock.now();
     let mut random = Zeroizing::new([0; 32]);
     app.services.entropy.fill(random.as_mut_slice());
-    let id = KeyId::new(now, app.id_tail());
-    let (secret, prefix) = KeySecret::new(kind, tenant.mode, &random, pair.then_some(id));
-    let key = ApiKey {
-        id,
-        tenant,
-        kind,
-        prefix,
-        hash: sha256(secret.0.as_bytes()),
-        scopes,
-        name: fields.line("name", 80)?.unwrap_or_default(),
-        expires_at: expires_at(fields, now)?,
-        revoked_at: None,
-        networks: networks(fields)?,
-        created_at: now,
-    };
-    Ok((key, secret))
+    let (key, secret) = ApiKey::new(KeyId::new(now, app.id_tail()), tenant, kind, &random, pair);
+    let scopes = scopes(caller, kind, key.scopes, fields.texts("scopes", Scope::ALL.len())?)?;
+    let name = fields.line("name", 80)?.unwrap_or_default();
+    let (expires_at, networks) = (expires_at(fields, now)?, networks(fields)?);
+    Ok((ApiKey { scopes, name, expires_at, networks, ..key }, secret))
 }
 
 /// The mode of the new key. A key of one mode makes keys of that mode only.

@@ -197,7 +197,7 @@ fn admit(app: &App, opened: &Opened, client: Option<IpAddr>) -> Result<(), Probl
 #[cfg(test)]
 mod tests {
     use countersign_core::ids::KeyId;
-    use countersign_core::keys::Digest;
+
     use countersign_core::policy::Profile;
     use countersign_core::tenancy::{ApiKey, KeyKind, Project};
     use countersign_core::tenant::{Mode, Tenant};
@@ -207,19 +207,7 @@ mod tests {
 
     fn opened(project: u8) -> Arc<Opened> {
         let tenant = Tenant { project: ProjectId::from_bytes([project; 16]), mode: Mode::Live };
-        let key = ApiKey {
-            id: KeyId::from_bytes([1; 16]),
-            tenant,
-            kind: KeyKind::Secret,
-            prefix: "sk_live_000000000000".into(),
-            hash: Digest([0; 32]),
-            scopes: Vec::new(),
-            name: String::new(),
-            expires_at: None,
-            revoked_at: None,
-            networks: Vec::new(),
-            created_at: Timestamp::default(),
-        };
+        let (key, _) = ApiKey::new(KeyId::from_bytes([1; 16]), tenant, KeyKind::Secret, &[0; 32], false);
         let project = Project {
             id: tenant.project,
             name: String::new(),

@@ -11,7 +11,7 @@ use countersign_core::budget::NoBudgets;
 use countersign_core::command::{Answer, Job, RecipientIndex};
 use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, KeyId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
-use countersign_core::keys::{Root, RootId, RootState, sha256};
+use countersign_core::keys::{Root, RootId, RootState};
 use countersign_core::policy::Profile;
 use countersign_core::receipt::{About, Fate, NotAReceipt, Posted, Receipt};
 use countersign_core::refusal::Refusal;
@@ -99,21 +99,8 @@ impl ReceiptTaker for Fixed {
 fn keys() -> [(KeySecret, ApiKey); 2] {
     let tenant = Tenant { project: ProjectId::from_bytes([1; 16]), mode: Mode::Test };
     [(KeyKind::Secret, Scope::ALL.to_vec()), (KeyKind::Restricted, Vec::new())].map(|(kind, scopes)| {
-        let secret = KeySecret::from_random(kind, Mode::Test, &[9; 32]);
-        let key = ApiKey {
-            id: KeyId::from_bytes([2; 16]),
-            tenant,
-            kind,
-            prefix: KeySecret::prefix(&secret.0).unwrap().to_owned(),
-            hash: sha256(secret.0.as_bytes()),
-            scopes,
-            name: String::new(),
-            expires_at: None,
-            revoked_at: None,
-            networks: Vec::new(),
-            created_at: Timestamp::default(),
-        };
-        (secret, key)
+        let (key, secret) = ApiKey::new(KeyId::from_bytes([2; 16]), tenant, kind, &[9; 32], false);
+        (secret, ApiKey { scopes, ..key })
     })
 }
 

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use crate::budget::{Permit, Reservation};
 use crate::command::{Answer, Command, Effects, Request, Snapshot};
 use crate::delivery::Delivery;
-use crate::ids::{DeliveryId, EntryId, RecipientId, VerificationId};
+use crate::ids::{DeliveryId, RecipientId, VerificationId};
 use crate::journal::{Entry, Event};
 use crate::keys::Keys;
 use crate::ledger::RecipientRow;
@@ -88,19 +88,10 @@ impl<'a> Turn<'a> {
 
     /// A journal entry for a change of this command. `nth` keeps the ids of one decision apart.
     fn entry(&self, nth: usize, event: Event, verification: Option<&Verification>) -> Entry {
-        let mut random = self.request.entropy.ids[7];
-        random[9] = random[9].wrapping_add(u8::try_from(nth).unwrap_or(u8::MAX));
         Entry {
-            id: EntryId::new(self.committed_at, random),
-            tenant: self.request.tenant,
-            at: self.committed_at,
-            actor: self.request.actor,
-            request: self.request.request_id,
             recipient: verification.map(|verification| verification.recipient),
             verification: verification.map(|verification| verification.id),
-            delivery: None,
-            event,
-            place: None,
+            ..self.request.entry(nth, event, self.committed_at)
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::{Factor, FactorPrivate, Means};
+use crate::crockford::{CAPITALS, of_128_bits};
 use crate::ids::FactorId;
 use crate::keys::{Alphabet, Code, CodeFormat, Digest, Keys, RootId, normalise};
 use crate::limits;
@@ -189,13 +190,11 @@ const fn toward(drift: i8, offset: i8) -> i8 {
 /// The text of a backup code: 128 bits in Crockford base32, in groups that a person can read out.
 #[must_use]
 pub fn backup_code(bytes: &[u8; 16]) -> zeroize::Zeroizing<String> {
-    let number = u128::from_be_bytes(*bytes);
     let mut text = zeroize::Zeroizing::new(String::with_capacity(32));
-    for place in 0..26_u32 {
+    for (place, symbol) in of_128_bits(bytes, CAPITALS).enumerate() {
         if place > 0 && place % 4 == 0 {
             text.push('-');
         }
-        let symbol = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"[((number >> (125 - 5 * place)) & 31) as usize];
         text.push(char::from(symbol));
     }
     text

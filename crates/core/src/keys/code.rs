@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use super::{Digest, RootId, length_prefixed};
+use crate::crockford::CAPITALS;
 use crate::ids::VerificationId;
 use crate::limits;
 use crate::tenant::Tenant;
@@ -26,8 +27,6 @@ pub enum Alphabet {
     #[n(2)]
     Alphanumeric,
 }
-
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 impl Alphabet {
     /// Its name in the API.
@@ -51,7 +50,7 @@ impl Alphabet {
         match self {
             Self::Digits if byte >= 250 => None,
             Self::Digits => Some(b'0' + byte % 10),
-            Self::Crockford | Self::Alphanumeric => Some(CROCKFORD[(byte & 31) as usize]),
+            Self::Crockford | Self::Alphanumeric => Some(CAPITALS[(byte & 31) as usize]),
         }
     }
 
@@ -63,7 +62,7 @@ impl Alphabet {
             Self::Crockford => match entered.to_ascii_uppercase() {
                 'O' => Some(b'0'),
                 'I' | 'L' => Some(b'1'),
-                letter if letter.is_ascii() && CROCKFORD.contains(&(letter as u8)) => Some(letter as u8),
+                letter if letter.is_ascii() && CAPITALS.contains(&(letter as u8)) => Some(letter as u8),
                 other => decimal_digit(other),
             },
         }

@@ -1,5 +1,7 @@
 //! The weighted draw among the providers of a tier: the same lot and weights always give the same order.
 
+use crate::draws::Draws;
+
 /// The randomness of one choice: eight unpredictable bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lot(pub u64);
@@ -12,26 +14,9 @@ impl Lot {
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 
-    /// A stream of draws (SplitMix64, Steele, Lea and Flood 2014): one lot decides a whole order.
+    /// A stream of draws: one lot decides a whole order.
     pub(super) const fn draws(self) -> Draws {
-        Draws(self.0)
-    }
-}
-
-pub(super) struct Draws(u64);
-
-impl Draws {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`, which is above zero. The bias is below 2^-32 for every weight there can be.
-    const fn below(&mut self, bound: u64) -> u64 {
-        ((self.next() as u128 * bound as u128) >> 64) as u64
+        Draws::of(self.0)
     }
 }
 

@@ -4,6 +4,8 @@
 pub(crate) mod http;
 pub(crate) mod smpp;
 
+use countersign_core::draws::Draws;
+
 /// How often each kind of misbehaviour happens, in percent of the messages, and how long things take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub(crate) struct Habits {
@@ -72,8 +74,8 @@ pub(crate) struct Receipts {
 impl Habits {
     /// The fate of the `n`-th message. Each habit has a draw of its own, so turning one up moves no other.
     pub(crate) fn fate(&self, n: u64) -> Fate {
-        let mut draws = Draws(self.seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-        let mut happens = |percent: u8| draws.next() % 100 < u64::from(percent);
+        let mut draws = Draws::of(self.seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let mut happens = |percent: u8| draws.draw() % 100 < u64::from(percent);
         let (throttled, refused, dropped) =
             (happens(self.throttle), happens(self.refuse), happens(self.drop));
         let (hung, garbage) = (happens(self.hang), happens(self.garbage));
@@ -94,19 +96,6 @@ impl Habits {
             let count = if lost { 0 } else { 1 + u8::from(duplicate) };
             Fate::Taken(Receipts { arrived: !undelivered, count, early, late })
         }
-    }
-}
-
-/// `SplitMix64` (Steele, Lea and Flood, 2014): enough to look random, and the same everywhere.
-struct Draws(u64);
-
-impl Draws {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 

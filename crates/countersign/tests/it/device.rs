@@ -2,24 +2,12 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::factors::{later, oathtool, printed};
-use crate::harness::Server;
-
-fn said(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}{}", text(&output.stdout), text(&output.stderr))
-}
-
-/// What a command printed as JSON.
-async fn told(server: &Server, words: &[&str]) -> Value {
-    let output = server.ran(&[words, &["--json"]].concat()).await;
-    assert!(output.status.success(), "{words:?}: {}", said(&output));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
+use crate::harness::{Server, said};
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value}"))
@@ -27,7 +15,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 
 /// The link of a fresh push factor.
 async fn link(server: &Server, subject: &str) -> String {
-    let made = told(server, &["factors", "enroll", subject, "--type", "push"]).await;
+    let made = server.told(&["factors", "enroll", subject, "--type", "push"]).await;
     text(&made, "/enrollment/url").to_owned()
 }
 
@@ -144,26 +132,26 @@ async fn a_link_is_good_once_and_a_key_is_of_one_factor() {
 async fn factors_are_looked_after_from_the_command_line() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let made = told(&server, &["factors", "enroll", "anna", "--type", "totp", "--name", "Phone"]).await;
+    let made = server.told(&["factors", "enroll", "anna", "--type", "totp", "--name", "Phone"]).await;
     let (id, secret) = (text(&made, "/id"), text(&made, "/secret"));
     let code = oathtool("SHA1", "6", "30", secret, later(&server, 1).await);
-    assert_eq!(told(&server, &["factors", "activate", id, &code]).await["status"], "active");
+    assert_eq!(server.told(&["factors", "activate", id, &code]).await["status"], "active");
     let next = oathtool("SHA1", "6", "30", secret, later(&server, 30).await);
-    let approved = told(&server, &["challenge", "anna", "--code", &next]).await;
+    let approved = server.told(&["challenge", "anna", "--code", &next]).await;
     assert_eq!((text(&approved, "/status"), text(&approved, "/approved_by/method")), ("approved", "totp"));
     let replayed = server.ran(&["challenge", "anna", "--code", &next]).await;
     assert_eq!(replayed.status.code(), Some(3), "{}", said(&replayed));
 
     let token = ["factors", "enroll", "anna", "--type", "hotp", "--confirmed", "--serial", "T-1"];
-    let made = told(&server, &token).await;
+    let made = server.told(&token).await;
     let (token, secret) = (text(&made, "/id"), text(&made, "/secret"));
     let pressed = |counter: &str| printed("oathtool", &["--hotp", "--base32", "--counter", counter, secret]);
-    let set = told(&server, &["factors", "resync", token, &pressed("50"), &pressed("51")]).await;
+    let set = server.told(&["factors", "resync", token, &pressed("50"), &pressed("51")]).await;
     assert_eq!(set["parameters"]["counter"], 52);
 
-    let made = told(&server, &["factors", "enroll", "anna", "--type", "backup-codes"]).await;
+    let made = server.told(&["factors", "enroll", "anna", "--type", "backup-codes"]).await;
     let (list, old) = (text(&made, "/id"), text(&made, "/codes/0"));
-    let anew = told(&server, &["factors", "regenerate", list]).await;
+    let anew = server.told(&["factors", "regenerate", list]).await;
     assert_ne!(text(&anew, "/codes/0"), old);
     assert_eq!(server.ran(&["challenge", "anna", "--code", old]).await.status.code(), Some(3));
     assert!(server.ran(&["challenge", "anna", "--code", text(&anew, "/codes/1")]).await.status.success());
@@ -173,7 +161,7 @@ async fn factors_are_looked_after_from_the_command_line() {
     let unproven = server.ran(&["factors", "remove", list]).await;
     assert!(said(&unproven).contains("a challenge that another factor approved"), "{}", said(&unproven));
     let remove = async |factor: &str, code: &str| {
-        let approved = told(&server, &["challenge", "anna", "--code", code]).await;
+        let approved = server.told(&["challenge", "anna", "--code", code]).await;
         server.ran(&["factors", "remove", factor, "--challenge", text(&approved, "/id")]).await
     };
     let by_newer = remove(token, text(&anew, "/codes/2")).await;

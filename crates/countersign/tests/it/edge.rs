@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, Request};
 use countersign_core::budget::NoBudgets;
 use countersign_core::factor::device::{Verdict, enrolment_message, poll_message, response_message};
 use countersign_core::ids::{KeyId, ProjectId};
-use countersign_core::keys::{Keys, sha256};
+use countersign_core::keys::Keys;
 use countersign_core::oath::{Algorithm, hotp, time_step};
 use countersign_core::receipt::NoReceipts;
 use countersign_core::store::Store as _;
@@ -85,22 +85,10 @@ impl Edge {
             (3, 2, Scope::ALL.to_vec()),
         ];
         let secrets = secrets.map(|(nth, project, scopes)| {
-            let secret = KeySecret::from_random(KeyKind::Secret, Mode::Test, &[nth; 32]);
             let tenant = Tenant { project: ProjectId::from_bytes([project; 16]), mode: Mode::Test };
-            let key = ApiKey {
-                id: KeyId::from_bytes([nth; 16]),
-                tenant,
-                kind: KeyKind::Secret,
-                prefix: KeySecret::prefix(&secret.0).unwrap().to_owned(),
-                hash: sha256(secret.0.as_bytes()),
-                scopes,
-                name: String::new(),
-                expires_at: None,
-                revoked_at: None,
-                networks: Vec::new(),
-                created_at: Timestamp::default(),
-            };
-            (secret, key)
+            let id = KeyId::from_bytes([nth; 16]);
+            let (key, secret) = ApiKey::new(id, tenant, KeyKind::Secret, &[nth; 32], false);
+            (secret, ApiKey { scopes, ..key })
         });
         for (_, key) in &secrets {
             store.administer(admin.admin(AdminChange::CreateKey(key.clone()))).await.unwrap();

@@ -12,14 +12,11 @@ use axum::{Json, Router};
 use countersign_core::budget::NoBudgets;
 use countersign_core::health::{Board, Settings};
 use countersign_core::ids::KeyId;
-use countersign_core::keys::sha256;
 use countersign_core::limits::{EARLY_RECEIPT_KEPT, MAX_EARLY_RECEIPTS};
 use countersign_core::receipt::{About, Fate, NotAReceipt, Posted, Receipt, ReceiptReader};
 use countersign_core::routing::{Route, Routes};
 use countersign_core::store::{Retention, Store};
-use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, KeySecret, default_scopes};
-use countersign_core::tenant::Mode;
-use countersign_core::time::Timestamp;
+use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind};
 use countersign_core::verification::Channel;
 use countersign_delivery::provider::{
     Accepted, ErrorClass, Outgoing, Provider, ProviderError, ProviderFuture,
@@ -249,20 +246,8 @@ impl Site {
 
 /// A live secret key of the project.
 fn key(mine: &Requests) -> (String, ApiKey) {
-    let secret = KeySecret::from_random(KeyKind::Secret, Mode::Live, &[7; 32]);
-    let key = ApiKey {
-        id: KeyId::from_bytes([2; 16]),
-        tenant: mine.tenant,
-        kind: KeyKind::Secret,
-        prefix: KeySecret::prefix(&secret.0).unwrap().to_owned(),
-        hash: sha256(secret.0.as_bytes()),
-        scopes: default_scopes(KeyKind::Secret, Mode::Live),
-        name: String::new(),
-        expires_at: None,
-        revoked_at: None,
-        networks: Vec::new(),
-        created_at: Timestamp::default(),
-    };
+    let id = KeyId::from_bytes([2; 16]);
+    let (key, secret) = ApiKey::new(id, mine.tenant, KeyKind::Secret, &[7; 32], false);
     (secret.0.to_string(), key)
 }
 

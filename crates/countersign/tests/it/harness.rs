@@ -37,6 +37,11 @@ impl Answer {
     }
 }
 
+/// All that a command printed.
+pub(crate) fn said(output: &std::process::Output) -> String {
+    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat()
+}
+
 impl Server {
     /// Starts `countersign dev` on `directory` and waits until it has printed its address and its key.
     pub(crate) fn start(directory: &Path) -> Self {
@@ -115,6 +120,13 @@ impl Server {
         let mut command = self.command(words);
         let ran = tokio::task::spawn_blocking(move || command.output()).await;
         ran.expect("it is not cut off").expect("the binary runs")
+    }
+
+    /// Runs one that has to work; what it printed as JSON.
+    pub(crate) async fn told(&self, words: &[&str]) -> Value {
+        let output = self.ran(&[words, &["--json"]].concat()).await;
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+        serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -1,26 +1,14 @@
 //! Tokens that are enrolled elsewhere come in by file: all or none, and never twice.
 
 use std::path::Path;
-use std::process::Output;
 
 use serde_json::Value;
 
 use crate::factors::{printed, python};
-use crate::harness::Server;
+use crate::harness::{Server, said};
 
 /// `12345678901234567890`, as every RFC has it.
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-
-fn said(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}{}", text(&output.stdout), text(&output.stderr))
-}
-
-async fn told(server: &Server, words: &[&str]) -> Value {
-    let output = server.ran(&[words, &["--json"]].concat()).await;
-    assert!(output.status.success(), "{words:?}: {}", said(&output));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
 
 fn written(directory: &Path, name: &str, text: &str) -> String {
     let path = directory.join(name);
@@ -53,7 +41,7 @@ async fn a_file_with_a_mistake_imports_nothing() {
     }
     assert_eq!(factors_of(&server, "user-0").await, None);
     let fine = written(directory.path(), "fine.csv", &tokens(3));
-    let dry = told(&server, &["import", "csv", &fine, "--dry-run"]).await;
+    let dry = server.told(&["import", "csv", &fine, "--dry-run"]).await;
     assert_eq!((&dry["tokens"], &dry["types"]["hotp"]), (&3.into(), &3.into()));
     assert_eq!(factors_of(&server, "user-0").await, None);
 }
@@ -63,12 +51,12 @@ async fn a_second_import_changes_nothing_and_a_corrected_file_adds_what_is_new()
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let file = written(directory.path(), "tokens.csv", &tokens(20));
-    let first = told(&server, &["import", "csv", &file]).await;
+    let first = server.told(&["import", "csv", &file]).await;
     assert_eq!((&first["imported"], &first["there_already"]), (&20.into(), &0.into()));
-    let again = told(&server, &["import", "csv", &file]).await;
+    let again = server.told(&["import", "csv", &file]).await;
     assert_eq!((&again["imported"], &again["there_already"]), (&0.into(), &20.into()));
     let longer = written(directory.path(), "longer.csv", &tokens(25));
-    let more = told(&server, &["import", "csv", &longer]).await;
+    let more = server.told(&["import", "csv", &longer]).await;
     assert_eq!((&more["imported"], &more["there_already"]), (&5.into(), &20.into()));
     assert_eq!(factors_of(&server, "user-7").await, Some(1));
     let code = printed("oathtool", &["--hotp", "--base32", "--counter", "0", SECRET]);
@@ -95,7 +83,7 @@ async fn an_import_that_was_cut_off_goes_on() {
     );
 
     let server = Server::start(directory.path());
-    let rest = told(&server, &["import", "csv", &file]).await;
+    let rest = server.told(&["import", "csv", &file]).await;
     let count = |field: &str| rest[field].as_u64().unwrap();
     assert_eq!(count("imported") + count("there_already"), TOKENS as u64, "{rest}");
     assert!(count("there_already") >= 40 && count("imported") > 0, "{rest}");
@@ -167,7 +155,7 @@ async fn whose_a_token_is_stands_in_a_list_beside_the_vendors_file() {
     let vendor = written(directory.path(), "vendor.csv", &format!("S1,{SECRET}\nS2,{SECRET}\nS3,{SECRET}\n"));
     let people = written(directory.path(), "people.csv", "serial,external_id\nS1,anna\nS3,ben\n");
     let words = ["import", "csv", &vendor, "--columns", "serial,secret", "--assignments", &people];
-    let report = told(&server, &words).await;
+    let report = server.told(&words).await;
     assert_eq!(report["imported"], 2, "{report}");
     assert_eq!(report["left_out"]["tokens that nobody is assigned"], 1, "{report}");
     assert_eq!(factors_of(&server, "ben").await, Some(1));

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use countersign_core::draws::Draws;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, JoinSet};
@@ -21,7 +22,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(11);
 const TRIES: u64 = 5;
 
 /// A small generator, so that a run can be repeated from its seed.
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice(Draws);
 
 impl Dice {
     /// Seeded by `COUNTERSIGN_TEST_SEED`, else by chance; says so, for a test that fails.
@@ -29,21 +30,17 @@ impl Dice {
         let given = std::env::var("COUNTERSIGN_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         println!("COUNTERSIGN_TEST_SEED={seed}");
-        Self(seed)
+        Self(Draws::of(seed))
     }
 
     /// A generator of its own for somebody who rolls at the same time.
     pub(crate) fn fork(&mut self) -> Self {
-        Self(self.roll(u64::MAX))
+        Self(Draws::of(self.0.draw()))
     }
 
-    /// Less than `sides`. (SplitMix64, by Steele, Lea and Flood.)
+    /// Less than `sides`.
     pub(crate) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
+        self.0.below(sides)
     }
 }
 

@@ -99,7 +99,6 @@ async fn a_text_message_is_followed_by_a_call_whichever_node_is_told_what() {
         "delivery.delivered",
     ];
     assert_eq!(facts, told);
-    println!("{}", serde_json::to_string_pretty(&timeline).unwrap());
     let messages = taken.lock().unwrap().clone();
     let [(texts, sms), (calls, voice)] = messages.as_slice() else { panic!("{messages:?}") };
     assert_eq!((texts.as_str(), calls.as_str()), ("/texts", "/calls"));

@@ -3,32 +3,16 @@
 use std::time::Duration;
 
 use countersign_core::ids::{KeyId, ProjectId};
-use countersign_core::keys::sha256;
 use countersign_core::setting::{Put, Setting, SettingKey, SettingKind};
 use countersign_core::store::KeyRecord;
-use countersign_core::tenancy::{
-    AdminAnswer, AdminChange, ApiKey, KeyKind, Project, TEST_CLOCK_MOST, default_scopes,
-};
+use countersign_core::tenancy::{AdminAnswer, AdminChange, ApiKey, KeyKind, Project, TEST_CLOCK_MOST};
 use countersign_core::tenant::Tenant;
 use countersign_core::time::{Clock as _, Timestamp};
 
 use crate::bench::Bench;
 
 fn key(bench: &Bench, n: u8) -> ApiKey {
-    let tenant = bench.requests.tenant;
-    ApiKey {
-        id: KeyId::from_bytes([n; 16]),
-        tenant,
-        kind: KeyKind::Secret,
-        prefix: format!("sk_live_{n:012}"),
-        hash: sha256(&[n]),
-        scopes: default_scopes(KeyKind::Secret, tenant.mode),
-        name: "Backend".to_owned(),
-        expires_at: None,
-        revoked_at: None,
-        networks: Vec::new(),
-        created_at: Timestamp::default(),
-    }
+    ApiKey::new(KeyId::from_bytes([n; 16]), bench.requests.tenant, KeyKind::Secret, &[n; 32], false).0
 }
 
 pub(crate) async fn projects_and_keys_are_read_back(bench: &Bench) {

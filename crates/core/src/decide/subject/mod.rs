@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::command::{Answer, Request};
 use crate::factor::{Factor, FactorState};
-use crate::ids::{ChallengeId, EntryId, FactorId};
+use crate::ids::{ChallengeId, FactorId};
 use crate::journal::{Entry, Event, SubjectPlace};
 use crate::keys::{Keys, sha256};
 use crate::refusal::Refusal;
@@ -130,20 +130,7 @@ impl Turn<'_> {
 
     /// A journal entry for a change of this command. `nth` keeps the ids of one decision apart.
     fn entry(&self, nth: usize, event: SubjectEvent, place: SubjectPlace) -> Entry {
-        let mut random = self.request.entropy.ids[7];
-        random[9] = random[9].wrapping_add(u8::try_from(nth).unwrap_or(u8::MAX));
-        Entry {
-            id: EntryId::new(self.committed_at, random),
-            tenant: self.request.tenant,
-            at: self.committed_at,
-            actor: self.request.actor,
-            request: self.request.request_id,
-            recipient: None,
-            verification: None,
-            delivery: None,
-            event: Event::Subject(event),
-            place: Some(place),
-        }
+        Entry { place: Some(place), ..self.request.entry(nth, Event::Subject(event), self.committed_at) }
     }
 
     fn snapshot(&self, row: &SubjectRow) -> SubjectSnapshot {

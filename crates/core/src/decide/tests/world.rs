@@ -38,7 +38,7 @@ pub(super) fn seconds(count: u64) -> Duration {
 }
 
 /// Bytes that differ from call to call and are the same in every run.
-struct Counted(u64);
+pub(crate) struct Counted(pub(crate) u64);
 
 impl EntropySource for Counted {
     fn fill(&self, bytes: &mut [u8]) {

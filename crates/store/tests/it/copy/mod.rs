@@ -12,11 +12,11 @@ use countersign_core::budget::{BudgetId, Change, Day};
 use countersign_core::command::{Answer, Command, Create, Request, Sent, Snapshot};
 use countersign_core::delivery::DeliveryState;
 use countersign_core::ids::KeyId;
-use countersign_core::keys::{Keys, sha256};
+use countersign_core::keys::Keys;
 use countersign_core::setting::{Put, Setting, SettingKey, SettingKind};
 use countersign_core::store::Store;
 use countersign_core::subject::{Act, Authority};
-use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind, default_scopes};
+use countersign_core::tenancy::{AdminChange, ApiKey, KeyKind};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Clock as _, Timestamp};
 use countersign_core::verification::{Report as Told, Verification};
@@ -125,19 +125,7 @@ async fn done(store: &dyn Store, request: Request) -> Snapshot {
 }
 
 fn key(requests: &Requests) -> ApiKey {
-    ApiKey {
-        id: KeyId::from_bytes([3; 16]),
-        tenant: requests.tenant,
-        kind: KeyKind::Secret,
-        prefix: "sk_live_000000000003".to_owned(),
-        hash: sha256(b"secret"),
-        scopes: default_scopes(KeyKind::Secret, requests.tenant.mode),
-        name: "Backend".to_owned(),
-        expires_at: None,
-        revoked_at: None,
-        networks: Vec::new(),
-        created_at: Default::default(),
-    }
+    ApiKey::new(KeyId::from_bytes([3; 16]), requests.tenant, KeyKind::Secret, &[3; 32], false).0
 }
 
 fn test_tenant(requests: &Requests) -> Tenant {

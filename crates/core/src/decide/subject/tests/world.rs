@@ -10,7 +10,7 @@ use crate::batch::{Changes, Loaded, run};
 use crate::binding::Transaction;
 use crate::challenge::{Challenge, ChallengePrivate, ChallengeStatus, Method};
 use crate::command::{Answer, Command, Entered, Once, Recorded, Request};
-use crate::decide::tests::world::ring;
+use crate::decide::tests::world::{Counted, ring};
 use crate::factor::{Factor, FactorKind, Means, SecretBytes};
 use crate::ids::{ChallengeId, FactorId, KeyId, ProjectId, SubjectId};
 use crate::journal::{Actor, Entry, Event};
@@ -23,23 +23,12 @@ use crate::subject::{
     SubjectRow, SubjectSnapshot, index_of,
 };
 use crate::tenant::{Mode, Tenant};
-use crate::time::{Entropy, EntropySource, Timestamp};
+use crate::time::{Entropy, Timestamp};
 use crate::verification::Purpose;
 
 /// The secret every factor of these tests has.
 pub(super) const SECRET: &[u8] = b"12345678901234567890";
 const START: Timestamp = Timestamp::from_millis(1_700_000_010_000);
-
-struct Counted(u64);
-
-impl EntropySource for Counted {
-    fn fill(&self, bytes: &mut [u8]) {
-        for (nth, chunk) in bytes.chunks_mut(32).enumerate() {
-            let seed = [self.0.to_be_bytes(), (nth as u64).to_be_bytes()].concat();
-            chunk.copy_from_slice(&sha256(&seed).0[..chunk.len()]);
-        }
-    }
-}
 
 #[derive(Default, Clone)]
 pub(super) struct Rows {
