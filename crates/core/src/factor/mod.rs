@@ -2,6 +2,7 @@
 
 pub mod device;
 mod otp;
+pub mod wake;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::throttle::{Counters, held};
 use crate::time::Timestamp;
 use crate::verification::named;
 use device::SignatureAlgorithm;
+use wake::PushAddress;
 
 named!(
     /// What a factor is.
@@ -180,7 +182,7 @@ pub struct Factor {
     pub removed_at: Option<Timestamp>,
 }
 
-/// What a factor holds that nobody may read: its secret and its name.
+/// What a factor holds that nobody may read: its secret, its name, where its device is woken.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
 pub struct FactorPrivate {
     /// The shared secret; empty where there is none.
@@ -198,6 +200,9 @@ pub struct FactorPrivate {
     /// The serial number of a hardware token.
     #[n(4)]
     pub serial: Option<String>,
+    /// Where its device is woken; `None` when it only polls.
+    #[n(5)]
+    pub push: Option<PushAddress>,
 }
 
 /// Bytes of a secret. Prints as `***` and is wiped when dropped.
