@@ -320,6 +320,10 @@ fn message(send: &Send) -> Outgoing {
         ["voice", "whatsapp", "push"].into_iter().find(|channel| *channel == send.channel).unwrap_or("sms");
     outgoing.purpose = Purpose::Authentication;
     outgoing.sender.clone_from(&send.sender);
+    if send.channel == "push" {
+        let id = |kind| format!("{kind}_01m83n1fqkeat9ryjx42vfks43");
+        outgoing.asked = Some(Asked { challenge: id("chl"), factor: id("fct") });
+    }
     outgoing
 }
 
