@@ -249,7 +249,16 @@ impl Catalog {
             slots.insert(slot, name);
         }
         let LanguageFile { sms, amount, minutes, voice, push, .. } = file;
-        self.languages.push(Language { tag, sms, amount, voice, open_app: push.open, slots, plurals, minutes });
+        self.languages.push(Language {
+            tag,
+            sms,
+            amount,
+            voice,
+            open_app: push.open,
+            slots,
+            plurals,
+            minutes,
+        });
         Ok(())
     }
 }

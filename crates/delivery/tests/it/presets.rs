@@ -15,7 +15,9 @@ use countersign_delivery::http_gateway::preset;
 use countersign_delivery::http_gateway::receipts::Readers;
 use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node};
 use countersign_delivery::messages::{Medium, Purpose, Script};
-use countersign_delivery::provider::{Accepted, ErrorClass, Fault, Outgoing, Provider as _, ProviderError};
+use countersign_delivery::provider::{
+    Accepted, Asked, ErrorClass, Fault, Outgoing, Provider as _, ProviderError,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
