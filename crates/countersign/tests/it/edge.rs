@@ -9,6 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request};
 use countersign_core::budget::NoBudgets;
 use countersign_core::factor::device::{Verdict, enrolment_message, poll_message, response_message};
+use countersign_core::factor::wake::NoWaker;
 use countersign_core::ids::{KeyId, ProjectId};
 use countersign_core::keys::{Keys, sha256};
 use countersign_core::oath::{Algorithm, hotp, time_step};
@@ -115,6 +116,7 @@ impl Edge {
             workflow: Arc::default(),
             reader: Arc::new(NoReceipts),
             receipts: Arc::new(NoReceipts),
+            waker: Arc::new(NoWaker),
             messages: Arc::new(Silent),
             issuer: "https://otp.example".into(),
             public_url: None,
