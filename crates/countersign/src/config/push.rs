@@ -55,7 +55,7 @@ pub(super) const SECTION: Section = Section {
     header: "[push]",
     about: "What wakes the devices that a challenge asks (docs/factors.md). Without it they poll. A wake-up says whose app to \
             open and nothing of what is asked; it is tried once, and a challenge neither waits for it nor fails with it.",
-    optional: false,
+    optional: true,
     fields: &[Field {
         key: "provider",
         value: "\"phone\"",

@@ -48,4 +48,5 @@ mod twilio;
 mod twilio_examples;
 mod twilio_import;
 mod vendors;
+mod waking;
 mod workflow;
