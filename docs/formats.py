@@ -172,7 +172,7 @@ def persons(nonce, transaction_binding, transaction):
          cbor(row("user-42", [["+48600100217", None, MILLIS]], [["plan", "gold"]]))),
         ("factor", b"factor", factor, b"sealed", cbor(row(secret, None, "Phone", None, "GT-1"))),
         ("factor of a device", b"factor", factor, b"sealed",
-         cbor(row(b"", None, None, None, None, ["fcm:token", "pl"]))),
+         cbor(row(b"", None, None, None, None, None, ["fcm:token", "pl"]))),
         ("backup codes", b"factor", factor, b"codes", bytes(range(32))),
         ("challenge", b"challenge", challenge, b"sealed",
          cbor(row(transaction, "s-1", [], "Pay?", [["Browser", "Firefox"]]))),

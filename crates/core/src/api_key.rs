@@ -4,9 +4,9 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::KeyId;
 use crate::keys::{Digest, sha256};
+use crate::named::named;
 use crate::tenant::{Mode, Tenant};
 use crate::time::Timestamp;
-use crate::verification::named;
 
 named!(
     /// What a key may do.

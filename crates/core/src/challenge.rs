@@ -8,10 +8,12 @@ use crate::factor::FactorKind;
 use crate::ids::{ChallengeId, FactorId, SubjectId, VerificationId};
 use crate::keys::{Digest, Keys, RootId, SealedFor, open};
 use crate::limits;
+use crate::named::named;
+use crate::origin::Origin;
 use crate::refusal::Refusal;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
-use crate::verification::{Channel, Purpose, named};
+use crate::verification::{Channel, Purpose};
 
 named!(
     /// How a challenge may be answered.
@@ -220,6 +222,9 @@ pub struct Challenge {
     /// When the proof of a push was fetched; it is handed out once.
     #[n(21)]
     pub redeemed_at: Option<Timestamp>,
+    /// Where it came from, when not from the native API.
+    #[n(22)]
+    pub origin: Option<Origin>,
 }
 
 /// What a challenge holds about a person: readable only with the subject's data key.
@@ -254,6 +259,12 @@ impl Challenge {
             ChallengeStatus::Pending if over => ChallengeStatus::Expired,
             status => status,
         }
+    }
+
+    /// Whether its time ran out and nobody wrote that down yet.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.status == ChallengeStatus::Pending && now >= self.expires_at
     }
 
     /// Answers that may still be checked.

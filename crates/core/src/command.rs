@@ -243,13 +243,7 @@ impl Request {
         let mut entropy = Entropy { ids: [[0; 10]; 8], nonces: [[0; 12]; 3], data_key: [0; 32] };
         let mixed = sha256(&[random.as_slice(), started.as_bytes()].concat());
         entropy.ids[7].copy_from_slice(&mixed.0[..10]);
-        let command = match started {
-            Started::Verification(id) => Command::Expire(id),
-            Started::Challenge(id) => {
-                Command::Subject(Box::new(SubjectCommand { aim: Aim::Challenge(id), act: Act::Expire }))
-            }
-        };
-        Self::of_system(tenant, entropy, command)
+        Self::of_system(tenant, entropy, started.expiry())
     }
 
     /// The id of the recipient this request sees for the first time at `at`, the same when it is decided again.
@@ -298,6 +292,17 @@ pub enum Started {
 }
 
 impl Started {
+    /// Writes down that its time ran out.
+    #[must_use]
+    pub fn expiry(self) -> Command {
+        match self {
+            Self::Verification(id) => Command::Expire(id),
+            Self::Challenge(id) => {
+                Command::Subject(Box::new(SubjectCommand { aim: Aim::Challenge(id), act: Act::Expire }))
+            }
+        }
+    }
+
     /// The sixteen bytes of its id.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

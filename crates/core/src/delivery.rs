@@ -8,9 +8,10 @@ use crate::budget::Reservation;
 use crate::ids::{DeliveryId, RecipientId, VerificationId};
 use crate::limits;
 use crate::money::Money;
+use crate::named::named;
 use crate::tenant::Tenant;
 use crate::time::{Entropy, Timestamp};
-use crate::verification::{Channel, named};
+use crate::verification::Channel;
 
 named!(
     /// Where a delivery stands.

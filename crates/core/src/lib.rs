@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod limits;
 pub mod message_template;
 pub mod money;
+mod named;
 pub mod oath;
 pub mod origin;
 pub mod policy;

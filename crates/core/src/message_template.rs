@@ -5,8 +5,9 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::TemplateId;
 use crate::keys::sha256;
+use crate::named::named;
 use crate::setting::Setting;
-use crate::verification::{Purpose, named};
+use crate::verification::Purpose;
 
 /// Characters of each kind of text: SMS, subject, plain part, HTML part.
 pub const MOST_CHARS: [usize; 4] = [480, 150, 4_000, 8_000];

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::verification::named;
+use crate::named::named;
 
 named!(
     /// A vendor's API that is spoken beside the native one.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::keys::{Alphabet, CodeFormat};
 use crate::limits;
+use crate::named::named;
 use crate::recipient::RecipientKind;
-use crate::verification::{Channel, Purpose, named};
+use crate::verification::{Channel, Purpose};
 use minicbor::{Decode, Encode};
 
 named!(

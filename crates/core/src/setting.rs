@@ -2,9 +2,9 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::named::named;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
-use crate::verification::named;
 
 named!(
     /// What a setting is.

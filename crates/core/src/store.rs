@@ -7,7 +7,7 @@ use std::pin::Pin;
 use crate::batch::Outcome;
 use crate::budget::{BudgetId, Change, Day};
 use crate::challenge::Challenge;
-use crate::command::{Job, Request, Snapshot};
+use crate::command::{Job, Request, Snapshot, Started};
 use crate::delivery::Delivery;
 use crate::ids::{ChallengeId, DeliveryId, FactorId, ProjectId, SubjectId, VerificationId};
 use crate::journal::{Actor, Entry};
@@ -212,7 +212,8 @@ pub trait Store: Send + Sync + 'static {
     fn addressee(&self, provider: String, about: About) -> Pending<'_, Option<(Tenant, DeliveryId)>>;
     /// Receipts that waited for their message and can be carried out now, at most `most`.
     fn early_receipts(&self, most: usize) -> Pending<'_, EarlyReceipts>;
-    /// Pending verifications with ids after `after` whose time ran out, at most `most`; with the cursor to go on from.
+    /// Pending verifications and challenges with ids after `after` whose time ran out, at most `most` of each; with the
+    /// cursor to go on from, which is that of both: their ids are ordered by the same time.
     fn overdue(&self, after: VerificationId, most: usize) -> Pending<'_, Overdue>;
     /// Removes at most `most` rows of each table that retention no longer keeps; how many went.
     fn retire(&self, keep: Retention, most: usize) -> Pending<'_, u64>;
@@ -260,11 +261,11 @@ pub struct KnownReceipt {
     pub delivery: DeliveryId,
 }
 
-/// Verifications to expire.
+/// Verifications and challenges to expire.
 #[derive(Debug, Clone, Default)]
 pub struct Overdue {
     /// Which.
-    pub ids: Vec<(Tenant, VerificationId)>,
+    pub ids: Vec<(Tenant, Started)>,
     /// Where to go on: behind what was looked at, at most up to what is still too young. Never passes anything unseen.
     pub next: Option<VerificationId>,
 }

@@ -9,38 +9,12 @@ use crate::keys::{Code, CodeFormat, CodeInputs, Digest, Keys, RootId, SealedFor,
 use crate::ledger::data_key_place;
 use crate::limits;
 pub use crate::message_template::TemplateUse;
+use crate::named::named;
 pub use crate::origin::{Dialect, Origin};
 use crate::recipient::{Country, LineType, Recipient, RecipientKind};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::workflow::Workflow;
-
-macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $n:literal $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-        #[cbor(index_only)]
-        pub enum $name { $($(#[$vdoc])* #[n($n)] $variant),+ }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// Its name in the API.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            /// The one with this name.
-            #[must_use]
-            pub fn named(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == name)
-            }
-        }
-    };
-}
-pub(crate) use named;
 
 named!(
     /// What a success may be used for.

@@ -9,8 +9,9 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::DeliveryId;
 use crate::limits;
+use crate::named::named;
 use crate::time::Timestamp;
-use crate::verification::{Channel, named};
+use crate::verification::Channel;
 
 /// One step of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]

@@ -119,7 +119,7 @@ impl Post {
         match self.carriers.attempt(&self.name, &send).await {
             Some(Attempt { error: Some(error), .. }) => self.tell(wake, &error),
             Some(_) => {
-                tracing::debug!(factor = %wake.factor, challenge = %wake.challenge, "a device was woken")
+                tracing::debug!(factor = %wake.factor, challenge = %wake.challenge, "a device was woken");
             }
             None => tracing::debug!(challenge = %wake.challenge, "a wake-up came too late to be sent"),
         }

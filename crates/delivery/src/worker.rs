@@ -3,6 +3,9 @@
 //! A job is leased. A worker that dies loses its lease, and whoever claims the job next sends it: at least once,
 //! never after the code's expiry, never without a send that the core reserved.
 
+mod play;
+mod render;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,21 +17,18 @@ use countersign_core::delivery::{Attempt, DeliveryState, Fault};
 use countersign_core::health::Board;
 use countersign_core::ids::ProjectId;
 use countersign_core::keys::Keys;
-use countersign_core::message_template::Version;
 use countersign_core::receipt::{About, Fate, Receipt};
-use countersign_core::recipient::Recipient;
-use countersign_core::routing::{TEST_OUTBOX, Wanted};
-use countersign_core::scenario::providers as scenario;
+use countersign_core::recipient::RecipientRef;
+use countersign_core::routing::Wanted;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
 use countersign_core::tenant::Mode;
 use countersign_core::time::{Clock, Entropy, EntropySource, Timestamp};
-use countersign_core::verification::{Channel, Private, Status};
+use countersign_core::verification::Status;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::carriers::{Carriers, Send, refused, turns};
-use crate::messages::RenderedMessage;
-use crate::provider::{ErrorClass, Outgoing, Provider};
+use crate::provider::{Outgoing, Provider};
 use crate::receipts::ReceiptSink;
 use crate::steps::Steps;
 use crate::text;
@@ -44,10 +44,6 @@ const HANDED_OVER: usize = 8_192;
 const CLAIM_EVERY: Duration = Duration::from_secs(1);
 /// Jobs taken from the table at once.
 const CLAIM_MOST: usize = 256;
-/// How late the scenario `…0011` is delivered.
-const LATE: Duration = Duration::from_secs(20);
-/// How long a project's settings are remembered.
-const PROJECT_STALENESS: Duration = Duration::from_secs(1);
 
 /// What the worker works with.
 pub struct WorkerOptions {
@@ -223,14 +219,15 @@ impl Worker {
         let desk = self.desks.acquire().await;
         let rendered = self.render(job, now).await;
         drop(desk);
-        let (outgoing, to) = match rendered {
-            Ok(rendered) => rendered,
+        let outgoing = match rendered {
+            Ok(outgoing) => outgoing,
             Err(reason) => {
                 tracing::error!(delivery = %job.delivery.id, reason, "a message could not be made");
                 let attempt = refused(now, "none", Fault::Us, false, "configuration", reason);
                 return Some(Round::ended(vec![attempt], DeliveryState::Failed));
             }
         };
+        let to = RecipientRef::of_row(&outgoing.to, job.verification.country());
         let mut attempts = Vec::new();
         for provider in turns(&job.delivery.providers, &job.delivery.attempts) {
             let attempt = match job.delivery.tenant.mode {
@@ -238,7 +235,7 @@ impl Worker {
                     Ok(round) => return Some(with_earlier(attempts, round)),
                     Err(attempt) => *attempt,
                 },
-                Mode::Live => match self.attempt(provider, job, &outgoing, &to).await {
+                Mode::Live => match self.attempt(provider, job, &outgoing, to).await {
                     Some(attempt) => attempt,
                     // The lease ends; whoever claims the job next goes on with the providers that are left.
                     None if attempts.is_empty() => return None,
@@ -248,7 +245,7 @@ impl Worker {
             let taken = attempt.error.is_none();
             attempts.push(attempt);
             if taken {
-                let counted = self.counted(provider, job, &outgoing, &to);
+                let counted = self.counted(provider, job, &outgoing, to);
                 let receipts = self.carriers.give_receipts(provider);
                 return Some(Round { receipts, counted, ..Round::ended(attempts, DeliveryState::Sent) });
             }
@@ -270,7 +267,13 @@ impl Worker {
         Round::ended(attempts, DeliveryState::Failed)
     }
 
-    async fn attempt(&self, name: &str, job: &Job, outgoing: &Outgoing, to: &Recipient) -> Option<Attempt> {
+    async fn attempt(
+        &self,
+        name: &str,
+        job: &Job,
+        outgoing: &Outgoing,
+        to: RecipientRef<'_>,
+    ) -> Option<Attempt> {
         let Job { delivery, verification, .. } = job;
         let wanted = Wanted { tenant: delivery.tenant, purpose: verification.purpose, to };
         let now = self.options.clock.now();
@@ -278,7 +281,7 @@ impl Worker {
         let send = Send {
             outgoing,
             sender: routes.sender(&wanted, delivery.channel, name).map(str::to_owned),
-            country: to.country(),
+            country: to.country,
             lease: delivery.due.unwrap_or_else(|| now.plus(countersign_core::limits::LEASE)),
             expires_at: delivery.expires_at,
         };
@@ -292,101 +295,10 @@ impl Worker {
     }
 
     /// What a message that a provider took counts for budgets.
-    fn counted(&self, provider: &str, job: &Job, outgoing: &Outgoing, to: &Recipient) -> u64 {
+    fn counted(&self, provider: &str, job: &Job, outgoing: &Outgoing, to: RecipientRef<'_>) -> u64 {
         let tariff = &self.options.board.routes(self.options.clock.now()).tariff;
         let parts = text::parts(job.delivery.channel, &outgoing.message);
         tariff.counted(provider, to).saturating_mul(u64::from(parts))
-    }
-
-    /// The providers of test mode: the outbox, and those of the scenario numbers.
-    fn play(&self, name: &str, job: &Job) -> Result<Round, Box<Attempt>> {
-        let now = self.options.clock.now();
-        let taken = |provider: &str| Attempt {
-            at: now,
-            provider: provider.to_owned(),
-            error: None,
-            message_id: None,
-            cost: None,
-        };
-        let reported = |provider: &str, report| {
-            let sent = Round::ended(vec![taken(provider)], DeliveryState::Sent);
-            Ok(Round { receipts: true, report, ..sent })
-        };
-        let due = job.delivery.id.created_at().plus(LATE);
-        match name {
-            scenario::LATE if now < due => {
-                Ok(Round { retry_at: Some(due), ..Round::ended(Vec::new(), DeliveryState::Queued) })
-            }
-            scenario::LOSES => reported(name, None),
-            scenario::DELIVERS => reported(name, Some(Fate::Delivered)),
-            scenario::UNDELIVERED => {
-                let class = ErrorClass::RecipientRejected.as_str().to_owned();
-                reported(name, Some(Fate::Failed { class, detail: "the scenario says so".to_owned() }))
-            }
-            scenario::FAILS => {
-                let attempt =
-                    refused(now, name, Fault::Provider, true, "unavailable", "the scenario says so");
-                Err(Box::new(attempt))
-            }
-            scenario::LATE => Ok(Round::ended(vec![taken(TEST_OUTBOX)], DeliveryState::Sent)),
-            _ => Ok(Round::ended(vec![taken(name)], DeliveryState::Sent)),
-        }
-    }
-
-    async fn render(&self, job: &Job, now: Timestamp) -> Result<(Outgoing, Recipient), &'static str> {
-        let verification = &job.verification;
-        let private = verification.open_private(&self.options.keys, &job.data_key);
-        let private = private.ok_or("the recipient does not open")?;
-        let project = self.project(verification.tenant.project, now).await.ok_or("the project is gone")?;
-        let store = self.options.store.as_ref();
-        let template = self.wording.of(store, verification.tenant, &private).await;
-        let (code, message) = self.message(&project, &private, template.as_deref(), job)?;
-        let channel = job.delivery.channel;
-        let left = job.delivery.expires_at.since(now);
-        let to = Recipient::parse(&private.to).map_err(|_| "the recipient is none any more")?;
-        let outgoing = Outgoing {
-            to: private.to,
-            channel: channel.as_str(),
-            purpose: verification.purpose,
-            // A mail comes in the project's name; what an SMS may call itself is agreed with the gateway.
-            sender: (channel == Channel::Email).then(|| project.brand.clone()),
-            code,
-            message,
-            asked: None,
-            delivery_id: job.delivery.id.to_string(),
-            deadline: left,
-            lifetime: left,
-        };
-        Ok((outgoing, to))
-    }
-
-    fn message(
-        &self,
-        project: &Project,
-        private: &Private,
-        template: Option<&Version>,
-        job: &Job,
-    ) -> Result<(String, RenderedMessage), &'static str> {
-        let verification = &job.verification;
-        let code = verification.code(&self.options.keys, &job.data_key, job.delivery.generation);
-        let code = code.ok_or("the root key is unknown, or the code was replaced")?;
-        let message = text::of(project, verification, private, job.delivery.channel, &code, template)
-            .map_err(|_| "the message could not be rendered")?;
-        Ok((code.reveal().to_owned(), message))
-    }
-
-    /// The project's settings, at most a second old.
-    async fn project(&self, id: ProjectId, now: Timestamp) -> Option<Arc<Project>> {
-        let fresh = |at: &Timestamp| now.since(*at) < PROJECT_STALENESS;
-        if let Ok(known) = self.projects.lock()
-            && let Some((_, project)) = known.get(&id).filter(|(at, _)| fresh(at))
-        {
-            return Some(Arc::clone(project));
-        }
-        let all = self.options.store.projects().await.ok()?;
-        let mut known = self.projects.lock().ok()?;
-        *known = all.into_iter().map(|project| (project.id, (now, Arc::new(project)))).collect();
-        known.get(&id).map(|(_, project)| Arc::clone(project))
     }
 
     /// Writes down what came of a job; where the delivery stands then, when it was still for this worker to say.

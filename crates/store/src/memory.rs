@@ -4,6 +4,7 @@ mod budgets;
 mod receipts;
 mod rows;
 mod subjects;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,15 +12,14 @@ use std::time::Duration;
 
 use countersign_core::batch::{Changes, Outcome, run};
 use countersign_core::budget::{BudgetId, Change, Day};
-use countersign_core::command::{Job, RecipientIndex, Recorded, Request, Started};
+use countersign_core::command::{Job, RecipientIndex, Recorded, Request};
 use countersign_core::delivery::Delivery;
 use countersign_core::ids::{
     ChallengeId, DeliveryId, FactorId, KeyId, ProjectId, RecipientId, SubjectId, VerificationId,
 };
-use countersign_core::journal::{Actor, Entry, Event};
+use countersign_core::journal::{Actor, Entry};
 use countersign_core::keys::{Digest, Keys};
 use countersign_core::ledger::RecipientRow;
-use countersign_core::limits;
 use countersign_core::receipt::About;
 use countersign_core::setting::{Setting, SettingKey, SettingKind};
 use countersign_core::store::{
@@ -29,11 +29,11 @@ use countersign_core::store::{
 use countersign_core::subject::Aim;
 use countersign_core::tenancy::{self, AdminAnswer, AdminChange, AdminRequest, ApiKey, Found, Project};
 use countersign_core::tenant::{Mode, Tenant};
-use countersign_core::time::{Clock, ClockWentBack, Timestamp, next_instant};
-use countersign_core::verification::{Status, Verification};
+use countersign_core::time::{Clock, Timestamp, next_instant};
+use countersign_core::verification::Verification;
 
 use crate::HandOver;
-use crate::load::{is_due, load};
+use crate::load::load;
 use budgets::Budgets;
 use receipts::Receipts;
 use subjects::Subjects;
@@ -133,25 +133,6 @@ impl Tables {
         Some(Shown { verification: verification.clone(), recipient, deliveries: of_it.cloned().collect() })
     }
 
-    fn claim(&mut self, most: usize, now: Timestamp) -> Vec<Job> {
-        let is_due = |row: &&Delivery| is_due(row, now, self.now_of(&row.tenant, now));
-        let mut due: Vec<_> = self.deliveries.values().filter(is_due).cloned().collect();
-        due.sort_by_key(|delivery| delivery.due);
-        due.truncate(most);
-        let mut jobs = Vec::new();
-        for mut delivery in due {
-            let verification = self.verifications.get(&(delivery.tenant, delivery.verification)).cloned();
-            // One whose verification was retired can never be sent; it must not stand before the others for ever.
-            delivery.due = verification.as_ref().map(|_| now.plus(limits::LEASE));
-            self.deliveries.insert((delivery.tenant, delivery.id), delivery.clone());
-            let data_key = self.recipients.get(&delivery.recipient).map(|row| row.data_key.clone());
-            if let (Some(verification), Some(data_key)) = (verification, data_key) {
-                jobs.push(Job { delivery, verification, data_key });
-            }
-        }
-        jobs
-    }
-
     fn administer(&mut self, request: &AdminRequest, now: Timestamp) -> AdminAnswer {
         let project = self.projects.get(&request.change.project()).cloned();
         let key = request.change.key().and_then(|id| self.keys.get(&id)).cloned();
@@ -178,62 +159,10 @@ impl Tables {
         answer
     }
 
-    fn accept_clock(
-        &mut self,
-        clock: Timestamp,
-        actor: Actor,
-        random: [u8; 10],
-        keys: &Keys,
-    ) -> Option<Duration> {
-        let ClockWentBack { by } = next_instant(self.last, clock).err()?;
-        let later = |row: &&Verification| row.status == Status::Pending && row.id.created_at() > clock;
-        let later = self.verifications.values().filter(later);
-        let mut later: Vec<_> = later.map(|row| (row.tenant, Started::Verification(row.id))).collect();
-        later.extend(self.subjects.pending_after(clock));
-        for (tenant, started) in later {
-            let _ = self.decide(&Request::ending_future(tenant, started, random), clock, keys);
-        }
-        let event = Event::ClockAccepted(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
-        self.journal.push(Entry::of_store(event, actor, clock, random));
-        self.last = clock;
-        Some(by)
-    }
-
-    fn retire(&mut self, keep: Retention, most: usize, now: Timestamp) -> u64 {
-        let mut gone = 0;
-        let mut goes = |old: bool, so_far: &mut usize| {
-            let goes = old && *so_far < most;
-            *so_far += usize::from(goes);
-            gone += u64::from(goes);
-            !goes
-        };
-        let [mut once, mut journal, mut verifications, mut deliveries] = [0; 4];
-        let outlived = |recorded: &Recorded| now.since(recorded.at) > limits::IDEMPOTENCY_LIFETIME;
-        self.once.retain(|_, recorded| goes(outlived(recorded), &mut once));
-        self.journal.retain(|entry| goes(now.since(entry.at) > keep.journal, &mut journal));
-        let bound = now.minus(keep.verifications);
-        self.verifications.retain(|(_, id), _| goes(id.created_at() < bound, &mut verifications));
-        self.deliveries.retain(|(_, id), _| goes(id.created_at() < bound, &mut deliveries));
-        gone += self.subjects.retire(bound, now.minus(keep.journal), most);
-        gone + self.receipts.retire(most, now)
-    }
-
     /// The present as the tenant sees it.
     fn now_of(&self, tenant: &Tenant, now: Timestamp) -> Timestamp {
         let project = self.projects.get(&tenant.project).filter(|_| tenant.mode == Mode::Test);
         now.plus(Duration::from_secs(project.map_or(0, |project| project.test_clock_ahead)))
-    }
-
-    fn overdue(&self, after: VerificationId, most: usize, now: Timestamp) -> Overdue {
-        let until = VerificationId::new(now.minus(limits::MAX_LIFETIME), [0; 10]);
-        let inside = |id: &VerificationId| *id > after && *id < until;
-        let mut rows: Vec<_> = self.verifications.iter().filter(|((_, id), _)| inside(id)).collect();
-        rows.sort_by_key(|((_, id), _)| *id);
-        let more = rows.len() > most;
-        rows.truncate(most);
-        let next = rows.last().map_or(until, |((_, id), _)| if more { *id } else { until });
-        let due = rows.into_iter().filter(|(_, row)| row.status != row.status_at(now));
-        Overdue { ids: due.map(|(key, _)| *key).collect(), next: Some(next) }
     }
 }
 

@@ -6,8 +6,8 @@ use super::wake::PushAddress;
 use crate::binding::Transaction;
 use crate::ids::{ChallengeId, FactorId};
 use crate::keys::length_prefixed_all;
+use crate::named::named;
 use crate::time::Timestamp;
-use crate::verification::named;
 use minicbor::{Decode, Encode};
 
 named!(

@@ -14,13 +14,13 @@ pub use self::otp::{backup_code, backup_code_digest};
 use crate::ids::FactorId;
 use crate::keys::{Digest, Keys, RootId, SealedFor, open};
 use crate::limits;
+use crate::named::named;
 use crate::oath::{Algorithm, time_step};
 use crate::policy::Policy;
 use crate::tenant::Tenant;
 pub use crate::throttle::Held;
 use crate::throttle::{Counters, held};
 use crate::time::Timestamp;
-use crate::verification::named;
 use device::SignatureAlgorithm;
 use wake::PushAddress;
 
@@ -200,8 +200,11 @@ pub struct FactorPrivate {
     /// The serial number of a hardware token.
     #[n(4)]
     pub serial: Option<String>,
-    /// Where its device is woken; `None` when it only polls.
+    /// The customer's own notes, in their order.
     #[n(5)]
+    pub metadata: Option<Vec<(String, String)>>,
+    /// Where its device is woken; `None` when it only polls.
+    #[n(6)]
     pub push: Option<PushAddress>,
 }
 

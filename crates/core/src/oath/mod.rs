@@ -8,8 +8,8 @@ use aws_lc_rs::{digest, hmac};
 use minicbor::{Decode, Encode};
 
 use crate::keys::Code;
+use crate::named::named;
 use crate::time::Timestamp;
-use crate::verification::named;
 
 named!(
     /// The hash inside the HMAC.

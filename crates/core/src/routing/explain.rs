@@ -4,7 +4,8 @@ use minicbor::{Decode, Encode};
 
 use super::{Candidate, Rating, Route, Routes, Wanted};
 use crate::money::Price;
-use crate::verification::{Channel, named};
+use crate::named::named;
+use crate::verification::Channel;
 
 named!(
     /// Why a route does not serve a message.
@@ -90,7 +91,7 @@ impl Routes {
     }
 
     fn steps(&self, wanted: &Wanted<'_>, channel: Channel) -> Vec<Step<'_>> {
-        let country = wanted.to.country();
+        let country = wanted.to.country;
         let mut steps = Vec::new();
         for (tier, (route, candidates)) in self.tiers(wanted, channel).into_iter().enumerate() {
             let effective = |candidate: &Candidate| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::command::{Command, Request};
+use countersign_core::command::{Request, Started};
 use countersign_core::ids::VerificationId;
 use countersign_core::limits::MAX_LIFETIME;
 use countersign_core::store::{Overdue, Retention, Store, Unavailable};
@@ -16,11 +16,11 @@ use tokio::time::sleep;
 use super::Opened;
 use crate::entropy::SystemEntropy;
 
-/// How often codes whose time ran out are written down as expired. They are refused from the instant itself.
+/// How often codes and challenges whose time ran out are written down as expired. They are refused from the instant itself.
 const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 /// How far back a start looks for them.
 const LOOK_BACK: Duration = Duration::from_secs(48 * 60 * 60);
-/// Verifications looked at in one read.
+/// Verifications, and challenges, looked at in one read.
 const EXPIRE_MOST: usize = 500;
 /// How long after a step that removed rows the next one comes, and after one that found none; and how many of each table
 /// go in one: small steps never hold up the writer.
@@ -86,8 +86,8 @@ async fn expire_from(
     }
 }
 
-fn expiry(tenant: Tenant, id: VerificationId) -> Request {
-    Request::of_system(tenant, Entropy::draw(&SystemEntropy), Command::Expire(id))
+fn expiry(tenant: Tenant, started: Started) -> Request {
+    Request::of_system(tenant, Entropy::draw(&SystemEntropy), started.expiry())
 }
 
 async fn retire(store: Arc<dyn Store>, keep: Retention, mut stopped: watch::Receiver<bool>) {

@@ -97,14 +97,14 @@ async fn a_device_tells_where_it_is_woken_when_it_enrols() {
     std::fs::write(path("token"), "bk3RNwTe3H0:CI2k_HHw\n").unwrap();
     for (name, more, wakes) in [("a", vec![], false), ("b", vec!["--push-token-file", &path("token")], true)]
     {
-        let link = link(&server, "anna").await;
-        let words = [&["device", "enroll", &link, "--key", &path(name)][..], &more].concat();
+        let (link, key) = (link(&server, "anna").await, path(name));
+        let words = [&["device", "enroll", &link, "--key", &key][..], &more].concat();
         assert_eq!(told(&server, &words).await["push"]["wakes"], wakes);
     }
     std::fs::write(path("token"), "t".repeat(4097)).unwrap();
     let link = link(&server, "anna").await;
-    let words = ["device", "enroll", &link, "--key", &path("c"), "--push-token-file", &path("token")];
-    let refused = server.ran(&words).await;
+    let refused =
+        server.ran(&["device", "enroll", &link, "--key", &path("c"), "--push-token-file", &token]).await;
     assert!(said(&refused).contains("push_token"), "{}", said(&refused));
 }
 

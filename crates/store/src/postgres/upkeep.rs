@@ -92,7 +92,7 @@ async fn due_by_test_clocks(session: &Session, now: Timestamp) -> Result<Vec<Del
     Ok(found)
 }
 
-/// Pending verifications that were made long enough ago that an ordinary code has run out.
+/// Pending verifications and challenges that were made long enough ago that an ordinary code has run out.
 pub(super) async fn overdue(
     session: &Session,
     now: Timestamp,
@@ -104,28 +104,26 @@ pub(super) async fn overdue(
     let mut overdue = Overdue::default();
     let mut furthest = None;
     for tenant in tenants(session).await? {
-        let rows: Vec<Verification> = between(session, tenant, after, until, limit).await?;
+        let of = tenant.to_bytes();
+        let (from, to) = (after.as_bytes().as_slice(), until.as_bytes().as_slice());
+        let range: [super::session::Param<'_>; 4] = [&of.as_slice(), &from, &to, &limit];
+        let rows: Vec<Verification> = bodies(&session.query(Sql::VerificationsBetween, &range).await?)?;
         if rows.len() == most {
             let last = rows.last().map(|verification| verification.id);
             furthest = furthest.min(last).or(last);
         }
         let due = |row: &&Verification| row.status != row.status_at(now);
-        overdue.ids.extend(rows.iter().filter(due).map(|row| (tenant, row.id)));
+        overdue.ids.extend(rows.iter().filter(due).map(|row| (tenant, Started::Verification(row.id))));
+        let rows: Vec<Challenge> = bodies(&session.query(Sql::ChallengesBetween, &range).await?)?;
+        if rows.len() == most {
+            let last = rows.last().map(|row| VerificationId::from_bytes(*row.id.as_bytes()));
+            furthest = furthest.min(last).or(last);
+        }
+        let due = rows.iter().filter(|row| row.is_overdue(now));
+        overdue.ids.extend(due.map(|row| (tenant, Started::Challenge(row.id))));
     }
     overdue.next = Some(furthest.unwrap_or(until));
     Ok(overdue)
-}
-
-async fn between(
-    session: &Session,
-    tenant: Tenant,
-    after: VerificationId,
-    until: VerificationId,
-    limit: i64,
-) -> Result<Vec<Verification>, Failure> {
-    let (after, until) = (after.as_bytes().as_slice(), until.as_bytes().as_slice());
-    let params: [super::session::Param<'_>; 4] = [&tenant.to_bytes().to_vec(), &after, &until, &limit];
-    bodies(&session.query(Sql::VerificationsBetween, &params).await?)
 }
 
 /// What a walk over everything that was started looks at.

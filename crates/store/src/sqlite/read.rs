@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
-use countersign_core::command::RecipientIndex;
+use countersign_core::challenge::Challenge;
+use countersign_core::command::{RecipientIndex, Started};
 use countersign_core::ids::VerificationId;
 use countersign_core::limits;
 use countersign_core::store::{
@@ -245,7 +246,18 @@ impl Reading<'_> {
                     furthest = furthest.min(last).or(last);
                 }
                 let due = |row: &&Verification| row.status != row.status_at(self.now);
-                overdue.ids.extend(rows.iter().filter(due).map(|row| (tenant, row.id)));
+                overdue
+                    .ids
+                    .extend(rows.iter().filter(due).map(|row| (tenant, Started::Verification(row.id))));
+                let sql = "SELECT body FROM challenge WHERE tenant = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?4";
+                let range = params![tenant.to_bytes(), after.as_bytes(), until.as_bytes(), limit];
+                let rows: Vec<Challenge> = self.rows.bodies(sql, range)?;
+                if rows.len() == most {
+                    let last = rows.last().map(|row| VerificationId::from_bytes(*row.id.as_bytes()));
+                    furthest = furthest.min(last).or(last);
+                }
+                let due = rows.iter().filter(|row| row.is_overdue(self.now));
+                overdue.ids.extend(due.map(|row| (tenant, Started::Challenge(row.id))));
             }
         }
         overdue.next = Some(furthest.unwrap_or(until));

@@ -98,6 +98,7 @@ conformance! {
     }
     sweeps {
         overdue_verifications_are_found_in_steps_and_expired_once,
+        overdue_challenges_are_found_in_steps_and_expired_once,
         retention_removes_in_steps_what_is_too_old,
         counters_outlive_their_verifications,
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use countersign_core::command::{Answer, Command};
+use countersign_core::challenge::ChallengeStatus;
+use countersign_core::command::{Answer, Command, Started};
 use countersign_core::ids::VerificationId;
 use countersign_core::limits::MAX_LIFETIME;
 use countersign_core::refusal::Refusal;
@@ -10,13 +11,14 @@ use countersign_core::store::{Filter, Retention};
 use countersign_core::tenant::Tenant;
 use countersign_core::verification::Status;
 use countersign_sim::Requests;
+use countersign_sim::subjects::totp;
 
 use crate::bench::Bench;
 
 const MILLI: Duration = Duration::from_millis(1);
 
 /// All that is overdue, in steps of two, and how many steps it took.
-async fn sweep(bench: &Bench, mut after: VerificationId) -> (Vec<(Tenant, VerificationId)>, VerificationId) {
+async fn sweep(bench: &Bench, mut after: VerificationId) -> (Vec<(Tenant, Started)>, VerificationId) {
     let mut found = Vec::new();
     for _ in 0..20 {
         let step = bench.store.overdue(after, 2).await.unwrap();
@@ -42,9 +44,9 @@ pub(crate) async fn overdue_verifications_are_found_in_steps_and_expired_once(be
     assert!(sweep(bench, nothing).await.0.is_empty());
     bench.clock.advance(MAX_LIFETIME + MILLI);
     let (found, end) = sweep(bench, nothing).await;
-    let mine: Vec<_> = begun.iter().map(|id| (bench.requests.tenant, *id)).collect();
-    assert_eq!(found, mine);
-    for (_, id) in found {
+    let mine = begun.iter().map(|id| (bench.requests.tenant, Started::Verification(*id)));
+    assert_eq!(found, mine.collect::<Vec<_>>());
+    for id in begun {
         let expired = bench.done(bench.requests.of(Command::Expire(id))).await;
         assert_eq!(expired.verification.status, Status::Expired);
         let again = bench.answer(bench.requests.of(Command::Expire(id))).await;
@@ -53,6 +55,30 @@ pub(crate) async fn overdue_verifications_are_found_in_steps_and_expired_once(be
     }
     assert!(sweep(bench, nothing).await.0.is_empty());
     assert!(sweep(bench, end).await.0.is_empty());
+}
+
+pub(crate) async fn overdue_challenges_are_found_in_steps_and_expired_once(bench: &Bench) {
+    bench.found().await;
+    let mine = &bench.requests;
+    bench.answer(mine.enrol("ann", totp())).await;
+    let mut begun = Vec::new();
+    for _ in 0..5 {
+        let asked = bench.answer(mine.ask("ann", &[])).await;
+        begun.push(asked.subject().and_then(|told| told.challenge.as_ref()).unwrap().id);
+        bench.clock.advance(Duration::from_secs(1));
+    }
+    let nothing = VerificationId::from_bytes([0; 16]);
+    bench.clock.advance(MAX_LIFETIME + MILLI);
+    let (found, _) = sweep(bench, nothing).await;
+    assert_eq!(found, begun.iter().map(|id| (mine.tenant, Started::Challenge(*id))).collect::<Vec<_>>());
+    for (_, started) in found {
+        let expired = bench.answer(mine.of(started.expiry())).await;
+        let status = expired.subject().and_then(|told| told.challenge.as_ref()).map(|row| row.status);
+        assert_eq!(status, Some(ChallengeStatus::Expired), "{expired:?}");
+        let again = bench.answer(mine.of(started.expiry())).await;
+        assert!(matches!(again, Answer::Declined(Refusal::StateConflict, _)), "{again:?}");
+    }
+    assert!(sweep(bench, nothing).await.0.is_empty());
 }
 
 pub(crate) async fn retention_removes_in_steps_what_is_too_old(bench: &Bench) {

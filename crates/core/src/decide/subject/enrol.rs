@@ -68,6 +68,7 @@ fn means_of(turn: &Turn<'_>, id: FactorId, enrol: &Enrol) -> Option<(Means, Fact
         name: enrol.name.clone(),
         account: enrol.account.clone(),
         serial: enrol.serial.clone(),
+        metadata: enrol.metadata.clone(),
         push: None,
     };
     let means = match &enrol.plan {
