@@ -171,6 +171,8 @@ def persons(nonce, transaction_binding, transaction):
         ("subject", b"subject", subject, b"sealed",
          cbor(row("user-42", [["+48600100217", None, MILLIS]], [["plan", "gold"]]))),
         ("factor", b"factor", factor, b"sealed", cbor(row(secret, None, "Phone", None, "GT-1"))),
+        ("factor of a device", b"factor", factor, b"sealed",
+         cbor(row(b"", None, None, None, None, None, ["fcm:token", "pl"]))),
         ("backup codes", b"factor", factor, b"codes", bytes(range(32))),
         ("challenge", b"challenge", challenge, b"sealed",
          cbor(row(transaction, "s-1", [], "Pay?", [["Browser", "Firefox"]]))),
@@ -198,6 +200,8 @@ def persons(nonce, transaction_binding, transaction):
     out["device messages"] = {
         "enrolment": lp(b"countersign/device-enrolment/v1", name, b"token", bytes(range(32))),
         "poll": lp(b"countersign/device-poll/v1", name, str(MILLIS // 1000).encode()),
+        "push token": lp(b"countersign/device-push-token/v1", name, str(MILLIS // 1000).encode(), b"fcm:token", b"pl"),
+        "no push token": lp(b"countersign/device-push-token/v1", name, str(MILLIS // 1000).encode(), b"", b""),
         "response": lp(b"countersign/device-response/v1", name, asked, b"approve", b"42"),
         "response with a transaction": lp(
             b"countersign/device-response/v1", name, asked, b"approve", b"42", b"125000", b"EUR", b"NORD PARTS LTD", b"INV-77",

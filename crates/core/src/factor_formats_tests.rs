@@ -3,7 +3,8 @@
 use zeroize::Zeroizing;
 
 use crate::challenge::{Challenge, ChallengePrivate, ChallengeStatus, Method};
-use crate::factor::device::{Verdict, enrolment_message, poll_message, response_message};
+use crate::factor::device::{Verdict, enrolment_message, poll_message, push_token_message, response_message};
+use crate::factor::wake::{PushAddress, PushToken};
 use crate::factor::{
     Factor, FactorFailures, FactorKind, FactorPrivate, FactorState, Means, SecretBytes, backup_code,
     backup_code_digest, codes_sealed_for,
@@ -120,6 +121,11 @@ fn wrapped_data_key_of_a_subject() {
     assert_eq!(*data_key(), key);
 }
 
+fn address() -> PushAddress {
+    let token = PushToken::parse(Zeroizing::new("fcm:token".to_owned())).unwrap();
+    PushAddress { token, locale: Some("pl".to_owned()) }
+}
+
 fn assert_sealed(name: &str, place: &SealedFor<'_>, plain: &[u8]) {
     let (vector, nonce) =
         (Vector::named(name), Vector::named("wrapped data key of a subject").array("nonce"));
@@ -152,6 +158,8 @@ fn what_is_sealed_under_a_subjects_key() {
     };
     let place = factor::sealed_for(&tenant, &id);
     assert_sealed("sealed factor", &place, &minicbor::to_vec(held).unwrap());
+    let device = FactorPrivate { push: Some(address()), ..FactorPrivate::default() };
+    assert_sealed("sealed factor of a device", &place, &minicbor::to_vec(device).unwrap());
     let codes: Vec<u8> = (0..32).collect();
     assert_sealed("sealed backup codes", &codes_sealed_for(&tenant, &id), &codes);
     let wish = ChallengePrivate {
@@ -198,6 +206,8 @@ fn what_a_device_signs() {
     let key: Vec<u8> = (0..32).collect();
     assert_eq!(enrolment_message(&factor, "token", &key), vector.bytes("enrolment"));
     assert_eq!(poll_message(&factor, AT), vector.bytes("poll"));
+    assert_eq!(push_token_message(&factor, AT, Some(&address())), vector.bytes("push token"));
+    assert_eq!(push_token_message(&factor, AT, None), vector.bytes("no push token"));
     let response = |shown| response_message(&factor, &challenge, Verdict::Approve, "42", shown);
     assert_eq!(response(None), vector.bytes("response"));
     assert_eq!(response(Some(&transaction(Some("INV-77")))), vector.bytes("response with a transaction"));

@@ -74,6 +74,8 @@ pub const PUSHES: (usize, usize) = (3, 10);
 pub const PUSH_NUMBERS: u8 = 3;
 /// How old a device's signed request may be, and how far ahead its clock.
 pub const DEVICE_CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
+/// Bytes of what a push provider knows a device by.
+pub const MAX_PUSH_TOKEN: usize = 4096;
 /// How long after a device's answer the customer's server may fetch the proof of it.
 pub const REDEEM_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// How long an approved challenge may stand for removing a factor.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
+use countersign_core::factor::wake::NoWaker;
 use countersign_core::receipt::NoReceipts;
 use reqwest::Method;
 use serde_json::Value;
@@ -43,7 +44,9 @@ pub(crate) async fn call_within(
     let opened = wire::open(config).await?;
     let board = Arc::new(config.board()?);
     let receipts = wire::receipts(&opened, &board);
-    let edge = wire::Edge { url: "http://control".to_owned(), board, receipts, reader: Arc::new(NoReceipts) };
+    // A command that works beside a stopped server wakes nobody.
+    let (reader, waker) = (Arc::new(NoReceipts), Arc::new(NoWaker));
+    let edge = wire::Edge { url: "http://control".to_owned(), board, receipts, reader, waker };
     let (services, _) = wire::services(config, &opened, edge, Arc::default());
     let router = countersign_http::control_router(services);
     let body = body.map(|body| Body::from(body.to_string())).unwrap_or_default();

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use countersign_core::factor::wake::DeviceWaker;
 use countersign_core::health::Board;
 use countersign_core::receipt::{ReceiptReader, ReceiptTaker};
 use countersign_core::recipient::Recipient;
@@ -49,6 +50,8 @@ pub(crate) struct Edge {
     pub(crate) receipts: ReceiptSink,
     /// Reads them.
     pub(crate) reader: Arc<dyn ReceiptReader>,
+    /// Wakes devices.
+    pub(crate) waker: Arc<dyn DeviceWaker>,
 }
 
 /// What the HTTP edge works with, and the budgets, which are closed before the store.
@@ -71,6 +74,7 @@ pub(crate) fn services(
         arrivals,
         reader: edge.reader,
         receipts: Arc::new(edge.receipts),
+        waker: edge.waker,
         issuer: edge.url,
         public_url: config.server.public_url.clone(),
         quota: config.server.quota(),
@@ -108,6 +112,7 @@ where
         board: Arc::clone(&board),
         receipts: receipts.clone(),
         reader: Arc::new(config.receipts()?),
+        waker: config.push.waker(&providers, &board, &opened.clock),
     };
     let (services, treasury) = services(config, &opened, edge, Arc::clone(&arrivals));
     let draining = Arc::clone(&services.draining);

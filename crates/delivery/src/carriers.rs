@@ -17,7 +17,7 @@ use crate::provider::{Accepted, Outgoing, Provider, ProviderError};
 /// Messages that are handed to one provider at once. Most providers bound themselves further.
 const IN_FLIGHT_EACH: usize = 512;
 /// Time left in a lease below which no new try begins: it could not be recorded in time.
-const MARGIN: Duration = Duration::from_secs(5);
+pub(crate) const MARGIN: Duration = Duration::from_secs(5);
 /// How much longer than asked a provider may take before it is given up on.
 const GRACE: Duration = Duration::from_secs(1);
 

@@ -17,5 +17,6 @@ pub mod smtp;
 mod steps;
 pub mod text;
 mod tls;
+pub mod wake;
 mod wording;
 pub mod worker;

@@ -9,10 +9,19 @@ pub use countersign_core::delivery::Fault;
 
 use crate::messages::{Purpose, RenderedMessage};
 
+/// What a device is woken for, so that the app opens the right thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Id of the challenge.
+    pub challenge: String,
+    /// Id of the device's factor.
+    pub factor: String,
+}
+
 /// One message for one provider. Holds the code and the recipient, so neither is printed.
 #[derive(Clone)]
 pub struct Outgoing {
-    /// The recipient: E.164 or a mail address, canonical.
+    /// The recipient: E.164 or a mail address, canonical; of a push, the device's token.
     pub to: String,
     /// `sms`, `email`, …
     pub channel: &'static str,
@@ -21,11 +30,13 @@ pub struct Outgoing {
     /// Who it seems to come from: the sender id of an SMS, the display name of a mail. `None` leaves it to
     /// the provider's configuration.
     pub sender: Option<String>,
-    /// The code by itself, for gateways that bring their own text.
+    /// The code by itself, for gateways that bring their own text; empty in a push, which carries none.
     pub code: String,
     /// The message.
     pub message: RenderedMessage,
-    /// Id of the delivery; the same for every attempt, so that a peer can tell a repetition.
+    /// What a push is about; `None` for all that carries a code.
+    pub asked: Option<Asked>,
+    /// Id of the delivery; of a push, that of the challenge. The same for every attempt, so that a peer can tell a repetition.
     pub delivery_id: String,
     /// How long this attempt may last; never beyond `lifetime`.
     pub deadline: Duration,
@@ -259,6 +270,7 @@ mod tests {
             sender: None,
             code: "123456".to_owned(),
             message,
+            asked: None,
             delivery_id: "dlv_1".to_owned(),
             deadline: Duration::from_secs(20),
             lifetime: Duration::from_secs(600),

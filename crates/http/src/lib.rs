@@ -47,6 +47,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post, put as put_method};
 use countersign_core::budget::Treasury;
+use countersign_core::factor::wake::DeviceWaker;
 use countersign_core::health::Board;
 use countersign_core::keys::{Code, Keys};
 use countersign_core::message_template::Version;
@@ -84,6 +85,8 @@ pub struct Services {
     pub reader: Arc<dyn ReceiptReader>,
     /// Takes the receipts that were read.
     pub receipts: Arc<dyn ReceiptTaker>,
+    /// Wakes the devices that a challenge asks.
+    pub waker: Arc<dyn DeviceWaker>,
     /// Writes the messages the test outbox shows.
     pub messages: Arc<dyn Messages>,
     /// `iss` of proofs: the base URL of this server. Test proofs have `/test` behind it.
@@ -228,6 +231,7 @@ fn persons() -> Vec<Endpoint> {
         (challenges::list::DOC, get(challenges::list::handle)),
         (devices::enrol::DOC, post(devices::enrol::handle)),
         (devices::poll::DOC, post(devices::poll::handle)),
+        (devices::push_token::DOC, post(devices::push_token::handle)),
         (respond::DOC, post(respond::handle)),
     ]
 }

@@ -9,6 +9,7 @@ use axum::response::Response;
 use countersign_core::batch::Outcome;
 use countersign_core::budget::NoBudgets;
 use countersign_core::command::{Answer, Job, RecipientIndex};
+use countersign_core::factor::wake::NoWaker;
 use countersign_core::ids::{ChallengeId, DeliveryId, FactorId, KeyId, ProjectId, SubjectId, VerificationId};
 use countersign_core::journal::Actor;
 use countersign_core::keys::{Root, RootId, RootState};
@@ -239,6 +240,7 @@ fn services() -> Services {
         workflow: Arc::default(),
         reader: Arc::new(Fixed),
         receipts: Arc::new(Fixed),
+        waker: Arc::new(NoWaker),
         messages: Arc::new(Fixed),
         issuer: "http://localhost".into(),
         public_url: None,

@@ -159,6 +159,7 @@ impl Device {
             algorithm: SignatureAlgorithm::Ed25519,
             signature: signature.as_ref().to_vec(),
             public_key,
+            push: None,
             name: None,
         };
         requests.subject(Aim::Factor(self.factor), act)

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 
+use super::wake::PushAddress;
 use crate::binding::Transaction;
 use crate::ids::{ChallengeId, FactorId};
 use crate::keys::length_prefixed_all;
@@ -73,6 +74,20 @@ pub fn poll_message(factor: &FactorId, at: Timestamp) -> Vec<u8> {
         b"countersign/device-poll/v1",
         factor.to_string().as_bytes(),
         at.seconds().to_string().as_bytes(),
+    ])
+}
+
+/// What a device signs when it says where it is woken from now on; with `None`, that it is not.
+#[must_use]
+pub fn push_token_message(factor: &FactorId, at: Timestamp, address: Option<&PushAddress>) -> Vec<u8> {
+    let token = address.map_or("", |address| address.token.reveal());
+    let locale = address.and_then(|address| address.locale.as_deref());
+    length_prefixed_all(&[
+        b"countersign/device-push-token/v1",
+        factor.to_string().as_bytes(),
+        at.seconds().to_string().as_bytes(),
+        token.as_bytes(),
+        locale.unwrap_or_default().as_bytes(),
     ])
 }
 

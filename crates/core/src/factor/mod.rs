@@ -2,6 +2,7 @@
 
 pub mod device;
 mod otp;
+pub mod wake;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use crate::throttle::Held;
 use crate::throttle::{Counters, held};
 use crate::time::Timestamp;
 use device::SignatureAlgorithm;
+use wake::PushAddress;
 
 named!(
     /// What a factor is.
@@ -180,7 +182,7 @@ pub struct Factor {
     pub removed_at: Option<Timestamp>,
 }
 
-/// What a factor holds that nobody may read: its secret and its name.
+/// What a factor holds that nobody may read: its secret, its name, where its device is woken.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
 pub struct FactorPrivate {
     /// The shared secret; empty where there is none.
@@ -201,6 +203,9 @@ pub struct FactorPrivate {
     /// The customer's own notes, in their order.
     #[n(5)]
     pub metadata: Option<Vec<(String, String)>>,
+    /// Where its device is woken; `None` when it only polls.
+    #[n(6)]
+    pub push: Option<PushAddress>,
 }
 
 /// Bytes of a secret. Prints as `***` and is wiped when dropped.

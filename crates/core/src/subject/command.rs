@@ -10,6 +10,7 @@ use crate::binding::Transaction;
 use crate::challenge::{Challenge, Method};
 use crate::command::Entered;
 use crate::factor::device::{SignatureAlgorithm, Verdict};
+use crate::factor::wake::PushAddress;
 use crate::factor::{Factor, SecretBytes, backup_code, codes_sealed_for};
 use crate::ids::{ChallengeId, FactorId, SubjectId, VerificationId};
 use crate::journal::Entry;
@@ -86,7 +87,11 @@ pub enum Act {
         signature: Vec<u8>,
         /// What the person calls it.
         name: Option<String>,
+        /// Where it is woken.
+        push: Option<PushAddress>,
     },
+    /// A device says where it is woken from now on.
+    TellPush(TellPush),
     /// Rename, switch off or on.
     Change(FactorChange),
     /// Set a token right with two consecutive codes.
@@ -181,6 +186,17 @@ pub struct FactorChange {
     pub name: Option<Option<String>>,
     /// Whether it is switched on.
     pub enabled: Option<bool>,
+}
+
+/// What a device says of where it is woken.
+#[derive(Debug, Clone)]
+pub struct TellPush {
+    /// Where; `None` when it is not woken any more.
+    pub address: Option<PushAddress>,
+    /// The device's time; the edge takes none that is more than [`crate::limits::DEVICE_CLOCK_TOLERANCE`] off.
+    pub at: Timestamp,
+    /// Its signature over [`crate::factor::device::push_token_message`].
+    pub signature: Vec<u8>,
 }
 
 /// What gives the right to remove a factor, or a subject with factors.

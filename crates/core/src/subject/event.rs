@@ -33,7 +33,7 @@ pub enum SubjectEvent {
     /// Its first code, or its device, was accepted; or it was brought by an operator.
     #[n(6)]
     FactorActivated,
-    /// It was renamed, switched off or on.
+    /// It was renamed, switched off or on, or its device said where it is woken.
     #[n(7)]
     FactorChanged(#[n(0)] FactorState),
     /// Too many wrong codes: until an instant, or until somebody unlocks it.

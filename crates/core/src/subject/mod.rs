@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 pub use self::command::{
     Act, Aim, Authority, CheckChallenge, Enrol, FactorChange, FactorPlan, NewChallenge, Redeem, Reply,
-    SubjectCommand, SubjectEffects, SubjectLedger, SubjectName, SubjectSnapshot,
+    SubjectCommand, SubjectEffects, SubjectLedger, SubjectName, SubjectSnapshot, TellPush,
 };
 pub use self::event::SubjectEvent;
 use crate::factor::{Factor, FactorState};

@@ -7,6 +7,7 @@ mod log;
 mod money;
 mod overlay;
 mod providers;
+mod push;
 mod reference;
 mod retention;
 mod routes;
@@ -71,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) delivery: delivery::Delivery,
     /// `[routing]`
     pub(crate) routing: Routing,
+    /// `[push]`
+    pub(crate) push: push::Push,
     /// `[money]`
     pub(crate) money: Money,
     /// `[providers.<name>]`
@@ -233,6 +236,7 @@ impl Config {
         self.delivery.validate()?;
         providers::validate(&self.providers)?;
         self.routing.validate(&self.providers)?;
+        self.push.validate(&self.providers)?;
         routes::validate(&self.routes, &self.providers)?;
         self.money.validate(&self.budgets)?;
         money::validate(&self.budgets)

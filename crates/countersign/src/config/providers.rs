@@ -251,7 +251,8 @@ pub(super) const HTTP_SECTION: Section = Section {
     about: "Any gateway with an HTTP API, described by configuration alone. Strings of `url`, `headers` and `body` are \
             templates over one message: `to`, `text`, `code`, `subject`, `sender`, `channel`, `locale`, `delivery_id`, \
             `encoding` (`gsm7`, `ucs2`), `segments`, `ttl_seconds`, `receipt_url`, `account.<name>` and `secrets.<name>`; \
-            of a call also `voice.twiml`, `voice.plivo`, `voice.ssml` and `voice.language`. Filters are those of Jinja, \
+            of a call also `voice.twiml`, `voice.plivo`, `voice.ssml` and `voice.language`; of a push \
+            `challenge` and `factor`, and `to` is the device's token. Filters are those of Jinja, \
             and `base64`.",
     optional: true,
     fields: &[

@@ -1,6 +1,6 @@
 //! The documentation of the configuration, from which the sample and the reference page are made.
 
-use super::{delivery, keys, log, money, providers, retention, routes, routing, server, smpp, store};
+use super::{delivery, keys, log, money, providers, push, retention, routes, routing, server, smpp, store};
 
 /// One key.
 pub(super) struct Field {
@@ -26,7 +26,7 @@ pub(super) struct Section {
     pub(super) fields: &'static [Field],
 }
 
-const SECTIONS: [&Section; 15] = [
+const SECTIONS: [&Section; 16] = [
     &server::SECTION,
     &server::TLS_SECTION,
     &store::SECTION,
@@ -35,6 +35,7 @@ const SECTIONS: [&Section; 15] = [
     &retention::SECTION,
     &delivery::SECTION,
     &routing::SECTION,
+    &push::SECTION,
     &money::SECTION,
     &providers::SMTP_SECTION,
     &providers::PRESET_SECTION,

@@ -91,6 +91,11 @@ fn wrong_values_of_each_section_are_refused() {
         ("[[routes]]\nchannel = \"sms\"\nproviders = [{ name = \"x\", wait = 3 }]", "unknown field `wait`"),
         ("[[routes]]\nchannel = \"sms\"\nproviders = [7]", "the name of a provider, or"),
         ("[routing]\ndisabled = [\"x\"]", "routing.disabled"),
+        ("[push]\nprovider = \"x\"", "push.provider"),
+        (
+            "[push]\nprovider = \"x\"\n[providers.x]\ntype = \"smtp\"\nhost = \"h\"\nfrom = \"a@b.example\"",
+            "push.provider",
+        ),
         ("[money]\nprices = \"p.csv\"", "money.currency"),
         ("[money]\ncurrency = \"euro\"", "money.currency"),
         ("[money]\ncurrency = \"EUR\"\nrates = { USD = \"0\" }", "money.rates"),

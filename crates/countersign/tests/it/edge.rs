@@ -8,7 +8,10 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request};
 use countersign_core::budget::NoBudgets;
-use countersign_core::factor::device::{Verdict, enrolment_message, poll_message, response_message};
+use countersign_core::factor::device::{
+    Verdict, enrolment_message, poll_message, push_token_message, response_message,
+};
+use countersign_core::factor::wake::{NoWaker, PushAddress, PushToken};
 use countersign_core::ids::{KeyId, ProjectId};
 use countersign_core::keys::Keys;
 use countersign_core::oath::{Algorithm, hotp, time_step};
@@ -103,6 +106,7 @@ impl Edge {
             workflow: Arc::default(),
             reader: Arc::new(NoReceipts),
             receipts: Arc::new(NoReceipts),
+            waker: Arc::new(NoWaker),
             messages: Arc::new(Silent),
             issuer: "https://otp.example".into(),
             public_url: None,
@@ -204,15 +208,14 @@ impl Phone {
         let path = format!("/v1/subjects/ext:{subject}/factors");
         let made = edge.post(&path, json!({ "type": "push" })).await.fine();
         let token = made.body["enrollment"]["token"].as_str().unwrap().to_owned();
-        let phone =
-            Self { factor: made.text("id"), pair: Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap() };
+        let phone = Self::of(&made.text("id"));
         let body = phone.enrolment(&token);
         edge.call(As::Nobody, Method::POST, "/v1/devices/enroll", body).await.fine();
         phone
     }
 
-    /// The same phone, for another factor.
-    pub(crate) fn with_factor(&self, factor: &str) -> Self {
+    /// A phone that is to be the device of a factor.
+    pub(crate) fn of(factor: &str) -> Self {
         Self { factor: factor.to_owned(), pair: Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap() }
     }
 
@@ -228,6 +231,23 @@ impl Phone {
     pub(crate) fn poll(&self, at: Timestamp) -> Value {
         let signature = self.pair.sign(&poll_message(&self.factor.parse().unwrap(), at));
         json!({ "factor": self.factor, "at": at.seconds(), "signature": base64(signature.as_ref()) })
+    }
+
+    /// What it says of where it is woken.
+    pub(crate) fn push_token(&self, token: Option<&str>, locale: Option<&str>, at: Timestamp) -> Value {
+        let address = token.map(|token| PushAddress {
+            token: PushToken::parse(token.to_owned().into()).unwrap(),
+            locale: locale.map(str::to_owned),
+        });
+        let message = push_token_message(&self.factor.parse().unwrap(), at, address.as_ref());
+        let mut body = json!({
+            "factor": self.factor, "push_token": token, "at": at.seconds(),
+            "signature": base64(self.pair.sign(&message).as_ref()),
+        });
+        if let Some(locale) = locale {
+            body["locale"] = json!(locale);
+        }
+        body
     }
 
     pub(crate) fn answer(&self, challenge: &str, verdict: Verdict, number: &str) -> Value {

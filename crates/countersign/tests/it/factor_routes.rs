@@ -82,7 +82,8 @@ impl Audit<'_> {
     async fn call(&mut self, id: &'static str, path: &str, body: Value) -> Answer {
         let before = self.edge.store.entries().len();
         let (method, _, _) = self.operations.iter().find(|(_, _, known)| known == id).unwrap();
-        let device = ["enrollDevice", "listDeviceChallenges", "respondToChallenge"].contains(&id);
+        let device =
+            ["enrollDevice", "listDeviceChallenges", "tellPushToken", "respondToChallenge"].contains(&id);
         let who = if device { As::Nobody } else { As::Owner };
         let answer = self.edge.call(who, method.clone(), path, body).await.fine();
         let entries = self.edge.store.entries();
@@ -153,12 +154,14 @@ async fn challenges(edge: &Edge, audit: &mut Audit<'_>) {
 async fn devices(edge: &Edge, audit: &mut Audit<'_>) {
     let made = edge.post("/v1/subjects/ext:ann/factors", json!({ "type": "push" })).await.fine();
     let phone = Phone::enrolled(edge, "ann").await;
-    let waiting = phone.with_factor(&made.text("id"));
+    let waiting = Phone::of(&made.text("id"));
     let token = made.body["enrollment"]["token"].as_str().unwrap();
     audit.call("enrollDevice", "/v1/devices/enroll", waiting.enrolment(token)).await;
     let begun = edge.post("/v1/challenges", json!({ "subject": "ann", "methods": ["push"] })).await.fine();
     let (id, number) = (begun.text("id"), begun.text("number"));
     audit.call("listDeviceChallenges", "/v1/devices/challenges", phone.poll(edge.clock.now())).await;
+    let told = phone.push_token(Some("t0ken"), None, edge.clock.now());
+    audit.call("tellPushToken", "/v1/devices/push_token", told).await;
     let answer = phone.answer(&id, Verdict::Approve, &number);
     audit.call("respondToChallenge", &format!("/v1/challenges/{id}/respond"), answer).await;
     audit.call("redeemChallenge", &format!("/v1/challenges/{id}/redeem"), Value::Null).await;

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use countersign_core::budget::NoBudgets;
+use countersign_core::factor::wake::NoWaker;
 use countersign_core::health::{Board, Settings};
 use countersign_core::ids::KeyId;
 use countersign_core::limits::{EARLY_RECEIPT_KEPT, MAX_EARLY_RECEIPTS};
@@ -194,6 +195,7 @@ impl Site {
             workflow: Arc::default(),
             reader: Arc::new(Reader),
             receipts: Arc::new(receipts),
+            waker: Arc::new(NoWaker),
             messages: Arc::new(Silent),
             issuer: "https://site.example".to_owned(),
             public_url: None,

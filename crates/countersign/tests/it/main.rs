@@ -49,4 +49,5 @@ mod twilio_examples;
 mod twilio_factors;
 mod twilio_import;
 mod vendors;
+mod waking;
 mod workflow;

@@ -78,6 +78,7 @@ impl Bench {
             sender: None,
             code: "123456".to_owned(),
             message,
+            asked: None,
             delivery_id: "dlv_1".to_owned(),
             deadline: Duration::ZERO,
             purpose: Purpose::Authentication,

@@ -97,6 +97,7 @@ pub(crate) struct LanguageFile {
     minutes: BTreeMap<String, String>,
     pub(crate) sentence: Sentences,
     pub(crate) email: EmailWords,
+    push: PushWords,
     pub(crate) voice: VoiceWords,
 }
 
@@ -159,6 +160,13 @@ impl Subjects {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PushWords {
+    /// That somebody asks, and that the app says what: it stands on locked screens, so it tells no more.
+    open: String,
+}
+
 /// A language ready to write messages.
 #[derive(Debug)]
 pub(crate) struct Language {
@@ -166,6 +174,8 @@ pub(crate) struct Language {
     pub(crate) sms: SmsAlphabet,
     pub(crate) amount: AmountStyle,
     pub(crate) voice: VoiceWords,
+    /// What a wake-up says.
+    pub(crate) open_app: String,
     /// Template names by part and purpose, so that sending formats none.
     slots: HashMap<Slot, String>,
     /// Plural category of each number of minutes that can occur, from 0.
@@ -238,8 +248,17 @@ impl Catalog {
                 .map_err(|problem| format!("{name}: {problem}"))?;
             slots.insert(slot, name);
         }
-        let LanguageFile { sms, amount, minutes, voice, .. } = file;
-        self.languages.push(Language { tag, sms, amount, voice, slots, plurals, minutes });
+        let LanguageFile { sms, amount, minutes, voice, push, .. } = file;
+        self.languages.push(Language {
+            tag,
+            sms,
+            amount,
+            voice,
+            open_app: push.open,
+            slots,
+            plurals,
+            minutes,
+        });
         Ok(())
     }
 }
@@ -275,6 +294,7 @@ fn check(file: &LanguageFile) -> Result<Vec<PluralCategory>, String> {
     check_lead("transaction", &sentence.transaction, &["amount", "brand", "code", "payee"])?;
     check_text("expiry", &sentence.expiry, &["minutes"])?;
     check_text("never_share", &sentence.never_share, &[])?;
+    check_text("push.open", &file.push.open, &[])?;
     check_text("unrequested", &file.email.unrequested, &["brand"])?;
     check_text("voice.confirm_phone", &file.voice.confirm_phone, &["brand"])?;
     for spoken in file.voice.digits.iter().chain([&file.voice.again, &file.voice.language]) {

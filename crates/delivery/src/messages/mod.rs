@@ -168,6 +168,21 @@ pub fn render(input: &MessageInput<'_>) -> Result<RenderedMessage, RenderError> 
     }
 }
 
+/// Writes the message that wakes a device up: whose request waits, and nothing about it (NIST SP 800-63B-4, 3.1.3.1: a
+/// locked screen shows no secret).
+///
+/// # Errors
+/// When nothing printable is left of the brand.
+pub fn wake_up(locale: &str, brand: &str) -> Result<RenderedMessage, RenderError> {
+    let language = catalog()?.negotiate(locale);
+    let brand = single_line(brand, limits::BRAND_CHARS);
+    if brand.is_empty() {
+        return Err(RenderError::BrandMissing);
+    }
+    let text = language.open_app.clone();
+    Ok(RenderedMessage { locale: &language.tag, subject: Some(brand), text, html: None, sms: None })
+}
+
 fn check(input: &MessageInput<'_>) -> Result<(), RenderError> {
     if !is_code(input.code) {
         return Err(RenderError::CodeMalformed);

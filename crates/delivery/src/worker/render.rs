@@ -38,6 +38,7 @@ impl Worker {
             sender: (channel == Channel::Email).then(|| project.brand.clone()),
             code,
             message,
+            asked: None,
             delivery_id: job.delivery.id.to_string(),
             deadline: left,
             lifetime: left,

@@ -40,6 +40,7 @@ pub(crate) fn outgoing(to: &str, medium: Medium, brand: &str, payee: &str) -> Ou
         sender: Some(brand.to_owned()),
         code: CODE.to_owned(),
         message: message.expect("a message"),
+        asked: None,
         delivery_id: "dlv_01m83n1fqkeat9ryjx42vfks43".to_owned(),
         deadline: Duration::from_secs(20),
         lifetime: Duration::from_secs(300),

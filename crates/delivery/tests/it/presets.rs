@@ -15,7 +15,9 @@ use countersign_delivery::http_gateway::preset;
 use countersign_delivery::http_gateway::receipts::Readers;
 use countersign_delivery::http_gateway::{HttpGatewayConfig, HttpGatewayProvider, Node};
 use countersign_delivery::messages::{Medium, Purpose, Script};
-use countersign_delivery::provider::{Accepted, ErrorClass, Fault, Outgoing, Provider as _, ProviderError};
+use countersign_delivery::provider::{
+    Accepted, Asked, ErrorClass, Fault, Outgoing, Provider as _, ProviderError,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -320,6 +322,10 @@ fn message(send: &Send) -> Outgoing {
         ["voice", "whatsapp", "push"].into_iter().find(|channel| *channel == send.channel).unwrap_or("sms");
     outgoing.purpose = Purpose::Authentication;
     outgoing.sender.clone_from(&send.sender);
+    if send.channel == "push" {
+        let id = |kind| format!("{kind}_01m83n1fqkeat9ryjx42vfks43");
+        outgoing.asked = Some(Asked { challenge: id("chl"), factor: id("fct") });
+    }
     outgoing
 }
 

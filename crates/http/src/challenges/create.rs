@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::challenge::{ChallengePrivate, Method as ChallengeMethod};
 use countersign_core::command::{Entered, Once};
+use countersign_core::factor::wake::wakes;
 use countersign_core::ids::FactorId;
 use countersign_core::limits as rules;
 use countersign_core::subject::{Act, Aim, NewChallenge};
@@ -23,7 +24,7 @@ use crate::fields::{Fields, invalid, missing};
 use crate::limits;
 use crate::openapi::{Method, Operation};
 use crate::problem::Problem;
-use crate::subjects::{aim_of_text, ask};
+use crate::subjects::{Told, aim_of_text, ask};
 use crate::verifications::create::bound_as_purpose_says;
 use crate::verifications::{purpose, transaction};
 
@@ -93,8 +94,18 @@ pub(crate) async fn begin(
     once: Option<Once>,
 ) -> Result<Response, Problem> {
     let told = ask(app, member, aim, Act::Challenge(Box::new(new)), once).await?;
+    wake(app, member, &told);
     let status = if told.grant.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     respond_with(app, member, &told, status)
+}
+
+/// Wakes the devices that a fresh challenge asks; after the commit, and nobody waits for it. A repetition of the request
+/// wakes nobody again.
+fn wake(app: &App, member: &Member, told: &Told) {
+    let Some(challenge) = told.snapshot.challenge.as_ref().filter(|_| !told.replayed) else { return };
+    for wake in wakes(&app.services.keys, &told.snapshot.subject, challenge, member.project()) {
+        app.services.waker.wake(wake);
+    }
 }
 
 /// A `subject` field.

@@ -3,13 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use countersign_core::factor::FactorState;
 use countersign_core::factor::device::SignatureAlgorithm;
 use countersign_core::subject::Act;
 use zeroize::Zeroizing;
 
 use super::view::DeviceView;
-use super::{Device, ERRORS, bytes, fields};
+use super::{Device, ERRORS, bytes, fields, push_address};
 use crate::app::App;
 use crate::body::Payload;
 use crate::factors;
@@ -17,7 +16,6 @@ use crate::fields::{invalid, missing};
 use crate::observe::Context;
 use crate::openapi::{Method, Operation};
 use crate::problem::Problem;
-use crate::subjects::Person;
 
 pub(crate) const DOC: Operation = Operation {
     method: Method::Post,
@@ -26,7 +24,9 @@ pub(crate) const DOC: Operation = Operation {
     tag: "Devices",
     summary: "Enrol a device",
     description: "Without an API key: `token` is the one of `enrollment`, good once, for 10 minutes. `signature` is over the \
-                  enrolment message of docs/factors.md, with the key that is brought.",
+                  enrolment message of docs/factors.md, with the key that is brought. `push_token` is what a push provider \
+                  knows the app by: a device that tells it is woken where the server has such a provider, in the \
+                  language of `locale`.",
     scope: None,
     parameters: &[],
     body: Some((
@@ -43,7 +43,7 @@ pub(crate) async fn handle(
     context: Context,
     payload: Payload,
 ) -> Result<Response, Problem> {
-    let known = ["factor", "token", "algorithm", "public_key", "signature", "name"];
+    let known = ["factor", "token", "algorithm", "public_key", "signature", "name", "push_token", "locale"];
     let mut fields = fields(payload, &known)?;
     let token = Zeroizing::new(fields.required_text("token", 64)?);
     let algorithm = fields.word("algorithm", "ed25519 or p256", SignatureAlgorithm::named)?;
@@ -55,11 +55,9 @@ pub(crate) async fn handle(
     }
     let signature = bytes(&mut fields, "signature")?;
     let name = factors::name(&mut fields)?;
+    let push = push_address(&mut fields)?;
     let device = Device::of(&app, context, &mut fields).await?;
-    let told = device.ask(&app, Act::EnrolDevice { token, algorithm, public_key, signature, name }).await?;
-    let person = Person::open(&app.services.keys, &told.snapshot.subject);
-    let factor = told.snapshot.factor();
-    let status = factor.map_or(FactorState::Active, |factor| factor.state).as_str();
-    let name = factor.and_then(|factor| person.factor(factor).name);
-    Ok(told.respond(StatusCode::OK, &DeviceView::new(&device, status, name)))
+    let act = Act::EnrolDevice { token, algorithm, public_key, signature, name, push };
+    let told = device.ask(&app, act).await?;
+    Ok(told.respond(StatusCode::OK, &DeviceView::new(&app, &device, &told)))
 }

@@ -3,18 +3,22 @@
 
 pub(crate) mod enrol;
 pub(crate) mod poll;
+pub(crate) mod push_token;
 pub(crate) mod view;
 
 use std::sync::Arc;
 
 use countersign_core::budget::Permit;
 use countersign_core::command::{Command, Request};
+use countersign_core::factor::wake::{PushAddress, PushToken};
 use countersign_core::ids::FactorId;
 use countersign_core::journal::Actor;
+use countersign_core::limits::{DEVICE_CLOCK_TOLERANCE, MAX_PUSH_TOKEN};
 use countersign_core::subject::{Act, Aim, SubjectCommand};
 use countersign_core::tenancy::Project;
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::{Entropy, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::body::Payload;
@@ -25,7 +29,10 @@ use crate::limits;
 use crate::observe::Context;
 use crate::problem::Problem;
 use crate::subjects::{Told, decide};
+use crate::verifications::create::locale;
 
+/// The last second that has a name in milliseconds.
+const MAX_SECONDS: u64 = 9_000_000_000_000;
 /// Characters of a key or signature in base64url.
 const MAX_BASE64: usize = 200;
 
@@ -100,4 +107,35 @@ pub(crate) fn bytes(fields: &mut Fields, name: &str) -> Result<Vec<u8>, Problem>
     data_encoding::BASE64URL_NOPAD
         .decode(text.as_bytes())
         .map_err(|_| invalid(name, "must be base64url without padding"))
+}
+
+/// `at`: the device's time, which must be near ours, so that what it signed is good for two minutes only.
+pub(crate) fn at(app: &App, fields: &mut Fields) -> Result<Timestamp, Problem> {
+    let at = fields.integer("at", 0..=MAX_SECONDS)?.ok_or_else(|| missing("at"))?;
+    let at = Timestamp::from_millis(i64::try_from(at * 1000).unwrap_or(i64::MAX));
+    // The device's clock is compared with the server's, not with that of a test: a device knows nothing of tests.
+    let now = app.services.clock.now();
+    if now.since(at).max(at.since(now)) > DEVICE_CLOCK_TOLERANCE {
+        return Err(invalid(
+            "at",
+            "must be within 120 seconds of the server's time; set the device's clock right",
+        ));
+    }
+    Ok(at)
+}
+
+/// `push_token` and `locale`: where and how the device is woken.
+pub(crate) fn push_address(fields: &mut Fields) -> Result<Option<PushAddress>, Problem> {
+    let text = fields.text("push_token", MAX_PUSH_TOKEN)?.map(Zeroizing::new);
+    let locale = locale(fields)?;
+    let Some(text) = text else {
+        return match locale {
+            Some(_) => {
+                Err(invalid("locale", "goes with `push_token`: it is the language of what wakes the device"))
+            }
+            None => Ok(None),
+        };
+    };
+    let wrong = || invalid("push_token", "must be 1 to 4096 bytes of text without control characters");
+    Ok(Some(PushAddress { token: PushToken::parse(text).ok_or_else(wrong)?, locale }))
 }

@@ -6,25 +6,19 @@ use axum::response::Response;
 use countersign_core::challenge::ChallengeStatus;
 use countersign_core::factor::device::poll_message;
 use countersign_core::factor::{FactorState, Means};
-use countersign_core::limits::DEVICE_CLOCK_TOLERANCE;
 use countersign_core::subject::Aim;
-use countersign_core::time::Timestamp;
 
 use super::view::DeviceChallengeView;
-use super::{Device, ERRORS, bytes, fields};
+use super::{Device, ERRORS, at, bytes, fields};
 use crate::answer::json;
 use crate::app::App;
 use crate::body::Payload;
 use crate::error_code::ErrorCode as Code;
-use crate::fields::{invalid, missing};
 use crate::list::ListView;
 use crate::observe::Context;
 use crate::openapi::{Method, Operation};
 use crate::problem::Problem;
 use crate::subjects::{Person, find};
-
-/// The last second that has a name in milliseconds.
-const MAX_SECONDS: u64 = 9_000_000_000_000;
 
 pub(crate) const DOC: Operation = Operation {
     method: Method::Post,
@@ -52,17 +46,8 @@ pub(crate) async fn handle(
     payload: Payload,
 ) -> Result<Response, Problem> {
     let mut fields = fields(payload, &["factor", "at", "signature"])?;
-    let at = fields.integer("at", 0..=MAX_SECONDS)?.ok_or_else(|| missing("at"))?;
-    let at = Timestamp::from_millis(i64::try_from(at * 1000).unwrap_or(i64::MAX));
+    let at = at(&app, &mut fields)?;
     let signature = bytes(&mut fields, "signature")?;
-    // The device's clock is compared with the server's, not with that of a test: a device knows nothing of tests.
-    let now = app.services.clock.now();
-    if now.since(at).max(at.since(now)) > DEVICE_CLOCK_TOLERANCE {
-        return Err(invalid(
-            "at",
-            "must be within 120 seconds of the server's time; set the device's clock right",
-        ));
-    }
     let device = Device::of(&app, context, &mut fields).await?;
     let shown = find(&app, device.tenant, Aim::Factor(device.factor)).await?;
     let factor = shown.subject.factor(device.factor).filter(|factor| factor.state == FactorState::Active);

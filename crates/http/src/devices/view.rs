@@ -1,6 +1,7 @@
 //! What devices are shown: never a number, never a proof, never more of a person than they must show.
 
 use countersign_core::challenge::Challenge;
+use countersign_core::factor::{FactorPrivate, FactorState};
 use countersign_core::ids::{ChallengeId, FactorId};
 use countersign_core::keys::Keys;
 use countersign_core::time::Timestamp;
@@ -8,10 +9,12 @@ use serde::Serialize;
 
 use super::Device;
 use crate::answer::Text;
-use crate::subjects::Person;
+use crate::app::App;
+use crate::factors::view::PushView;
+use crate::subjects::{Person, Told};
 use crate::verifications::view::{Metadata, TransactionView};
 
-/// A device that enrolled.
+/// A device that enrolled, or changed.
 #[derive(Serialize)]
 pub(crate) struct DeviceView {
     object: &'static str,
@@ -19,17 +22,22 @@ pub(crate) struct DeviceView {
     factor: Text<FactorId>,
     status: &'static str,
     name: Option<String>,
+    push: PushView,
     issuer: String,
 }
 
 impl DeviceView {
-    pub(crate) fn new(device: &Device, status: &'static str, name: Option<String>) -> Self {
+    pub(crate) fn new(app: &App, device: &Device, told: &Told) -> Self {
+        let person = Person::open(&app.services.keys, &told.snapshot.subject);
+        let factor = told.snapshot.factor();
+        let FactorPrivate { name, push, .. } = factor.map(|factor| person.factor(factor)).unwrap_or_default();
         Self {
             object: "device",
             livemode: device.tenant.mode.is_live(),
             factor: Text(device.factor),
-            status,
+            status: factor.map_or(FactorState::Active, |factor| factor.state).as_str(),
             name,
+            push: PushView { wakes: push.is_some() },
             issuer: device.project.brand.clone(),
         }
     }

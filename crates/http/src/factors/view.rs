@@ -25,6 +25,7 @@ pub(crate) struct FactorView {
     strength: Strength,
     parameters: Parameters,
     codes_remaining: Option<usize>,
+    push: Option<PushView>,
     serial: Option<String>,
     created_at: Text<Timestamp>,
     activated_at: Option<Text<Timestamp>>,
@@ -40,6 +41,13 @@ struct Strength {
     kind: &'static str,
     restricted: bool,
     phishing_resistant: bool,
+}
+
+/// Of a device: how it learns of a challenge.
+#[derive(Debug, Serialize)]
+pub(crate) struct PushView {
+    /// Whether it told a push token: then it is woken, where a push provider is configured.
+    pub(crate) wakes: bool,
 }
 
 /// What a factor works with; null where its type has no such thing.
@@ -76,6 +84,8 @@ impl FactorView {
             strength: Strength { kind: "possession", restricted: false, phishing_resistant: false },
             parameters: Parameters::of(&factor.means),
             codes_remaining: factor.codes_left(),
+            push: matches!(factor.means, Means::Push { .. })
+                .then(|| PushView { wakes: private.push.is_some() }),
             serial: private.serial,
             created_at: Text(factor.created_at),
             activated_at: factor.activated_at.map(Text),

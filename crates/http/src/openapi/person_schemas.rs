@@ -45,6 +45,7 @@ pub(super) fn add_all(schemas: &mut Map<String, Value>) {
             json!({ "factor": text(), "at": integer(), "signature": base64url() }),
         ),
     );
+    add("DevicePushToken", device_push_token());
     add("DeviceResponse", device_response());
     add("Device", device());
     add("DeviceChallenge", device_challenge());
@@ -112,7 +113,7 @@ fn factor() -> Value {
             "algorithm": optional("string"), "digits": optional("integer"), "period": optional("integer"),
             "counter": optional("integer"), "resync_required": optional("boolean"), "suite": optional("string"),
         })),
-        "codes_remaining": optional("integer"), "serial": optional("string"), "created_at": instant(),
+        "codes_remaining": optional("integer"), "push": push(), "serial": optional("string"), "created_at": instant(),
         "activated_at": instant_or_null(), "last_used_at": instant_or_null(),
         "expires_at": { "type": ["string", "null"], "format": "date-time", "description": "Until when it waits for its first code" },
         "removed_at": instant_or_null(),
@@ -193,9 +194,33 @@ fn challenge() -> Value {
 fn device_enroll() -> Value {
     let fields = json!({
         "factor": text(), "token": text(), "algorithm": words(&["ed25519", "p256"]), "public_key": base64url(),
-        "signature": base64url(), "name": { "type": "string", "maxLength": 80 },
+        "signature": base64url(), "name": { "type": "string", "maxLength": 80 }, "push_token": push_token(),
+        "locale": { "type": "string", "description": "BCP 47; with `push_token`" },
     });
     object(&["factor", "token", "algorithm", "public_key", "signature"], fields)
+}
+
+fn push_token() -> Value {
+    json!({ "type": "string", "maxLength": 4096, "description": "What a push provider knows the app by; never shown again" })
+}
+
+fn device_push_token() -> Value {
+    let mut token = push_token();
+    token["type"] = json!(["string", "null"]);
+    let fields = json!({
+        "factor": text(), "push_token": token, "locale": { "type": "string", "description": "BCP 47; with `push_token`" },
+        "at": integer(), "signature": base64url(),
+    });
+    object(&["factor", "push_token", "at", "signature"], fields)
+}
+
+/// How a device learns of a challenge.
+fn push() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "properties": { "wakes": { "type": "boolean", "description": "Whether it told a push token; else it only polls" } },
+        "description": "Of a device",
+    })
 }
 
 fn device_response() -> Value {
@@ -210,7 +235,7 @@ fn device_response() -> Value {
 fn device() -> Value {
     answer(&json!({
         "object": { "const": "device" }, "livemode": boolean(), "factor": text(), "status": text(),
-        "name": optional("string"), "issuer": text(),
+        "name": optional("string"), "push": push(), "issuer": text(),
     }))
 }
 
@@ -235,7 +260,7 @@ pub(super) fn example(schema: &str, status: u16) -> Option<Value> {
         "ChallengeList" => list(&challenge_example(true)),
         "Device" => json!({
             "object": "device", "livemode": false, "factor": "fct_01m83n1fqkeat9ryjx42vfks43", "status": "active",
-            "name": "Ann's phone", "issuer": "Example Shop",
+            "name": "Ann's phone", "push": { "wakes": true }, "issuer": "Example Shop",
         }),
         "DeviceChallenge" => device_challenge_example("approved"),
         "DeviceChallengeList" => list(&device_challenge_example("pending")),
@@ -268,7 +293,7 @@ fn factor_example() -> Value {
         "parameters": {
             "algorithm": "SHA1", "digits": 6, "period": 30, "counter": null, "resync_required": null, "suite": null,
         },
-        "codes_remaining": null, "serial": null, "created_at": "2026-01-31T12:00:00.000Z",
+        "codes_remaining": null, "push": null, "serial": null, "created_at": "2026-01-31T12:00:00.000Z",
         "activated_at": "2026-01-31T12:00:30.000Z", "last_used_at": "2026-01-31T12:00:30.000Z", "expires_at": null,
         "removed_at": null,
     })

@@ -220,7 +220,7 @@ fn lifetime(
 }
 
 /// A BCP 47 tag by its shape; the nearest language there is will be used.
-fn locale(fields: &mut Fields) -> Result<Option<String>, Problem> {
+pub(crate) fn locale(fields: &mut Fields) -> Result<Option<String>, Problem> {
     let Some(tag) = fields.text("locale", limits::MAX_LOCALE)? else { return Ok(None) };
     let part =
         |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -6,6 +6,7 @@ use super::person::Person;
 use super::{Changing, Decision, Turn, declined, done, locked};
 use crate::command::Entered;
 use crate::factor::device::{SignatureAlgorithm, enrolment_message};
+use crate::factor::wake::PushAddress;
 use crate::factor::{
     BackupCode, Comparison, Factor, FactorFailures, FactorKind, FactorPrivate, FactorState, Matched, Means,
     SecretBytes, backup_code, backup_code_digest, codes_sealed_for, sealed_for,
@@ -68,6 +69,7 @@ fn means_of(turn: &Turn<'_>, id: FactorId, enrol: &Enrol) -> Option<(Means, Fact
         account: enrol.account.clone(),
         serial: enrol.serial.clone(),
         metadata: enrol.metadata.clone(),
+        push: None,
     };
     let means = match &enrol.plan {
         FactorPlan::Totp { algorithm, digits, period, secret } => {
@@ -194,6 +196,7 @@ pub(super) struct Device<'a> {
     pub(super) public_key: &'a [u8],
     pub(super) signature: &'a [u8],
     pub(super) name: &'a Option<String>,
+    pub(super) push: &'a Option<PushAddress>,
 }
 
 /// Takes the key of a device that shows the token it was given and that it holds the key.
@@ -215,10 +218,13 @@ pub(super) fn enrol_device(turn: &Turn<'_>, id: FactorId, device: &Device<'_>) -
     factor.means = Means::Push { algorithm: device.algorithm, public_key: device.public_key.to_vec() };
     factor.state = FactorState::Active;
     factor.activated_at = Some(turn.now);
-    if device.name.is_some() {
+    if device.name.is_some() || device.push.is_some() {
         let data_key = turn.data_key(&row)?;
         let mut private = factor.open(&row.tenant, &data_key, root).ok_or(Refusal::RootUnknown)?;
-        private.name.clone_from(device.name);
+        if device.name.is_some() {
+            private.name.clone_from(device.name);
+        }
+        private.push.clone_from(device.push);
         factor.sealed = seal_private(turn, &row, &data_key, id, &private).ok_or(Refusal::RootUnknown)?;
     }
     let mut changing = Changing::new(turn, &row).of_factor(id);

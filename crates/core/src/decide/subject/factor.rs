@@ -4,11 +4,12 @@ use super::enrol::{listed, put, seal_codes, seal_private};
 use super::{Changing, Decision, Turn, declined, done, locked};
 use crate::challenge::{Challenge, ChallengeStatus};
 use crate::command::Entered;
+use crate::factor::device::push_token_message;
 use crate::factor::{Factor, FactorFailures, FactorKind, FactorState, Means};
 use crate::ids::FactorId;
 use crate::limits;
 use crate::refusal::Refusal;
-use crate::subject::{Authority, FactorChange, SubjectEffects, SubjectEvent, SubjectRow};
+use crate::subject::{Authority, FactorChange, SubjectEffects, SubjectEvent, SubjectRow, TellPush};
 
 fn finish(turn: &Turn<'_>, mut row: SubjectRow, factor: Factor, event: SubjectEvent) -> Decision {
     let mut changing = Changing::new(turn, &row).of_factor(factor.id);
@@ -47,6 +48,30 @@ pub(super) fn change(turn: &Turn<'_>, id: FactorId, change: &FactorChange) -> Re
     if factor == before {
         return Ok(unchanged(turn, &row, id));
     }
+    let event = SubjectEvent::FactorChanged(factor.state);
+    Ok(finish(turn, row, factor, event))
+}
+
+/// A device says where it is woken from now on. Whoever cannot sign for it changes nothing.
+pub(super) fn tell_push(turn: &Turn<'_>, id: FactorId, told: &TellPush) -> Result<Decision, Refusal> {
+    let (row, mut factor) = turn.row_with(id)?;
+    let Means::Push { algorithm, public_key } = &factor.means else { return Err(Refusal::NotFound) };
+    if factor.state != FactorState::Active {
+        return Err(Refusal::NotFound);
+    }
+    let message = push_token_message(&id, told.at, told.address.as_ref());
+    if !algorithm.verifies(public_key, &message, &told.signature) {
+        return Err(Refusal::SignatureInvalid);
+    }
+    let data_key = turn.data_key(&row)?;
+    let private = factor.open(&row.tenant, &data_key, row.data_key.root);
+    let mut private = private.ok_or(Refusal::RootUnknown)?;
+    // Apps tell their token at every start; what is known already is no change.
+    if private.push == told.address {
+        return Ok(unchanged(turn, &row, id));
+    }
+    private.push.clone_from(&told.address);
+    factor.sealed = seal_private(turn, &row, &data_key, id, &private).ok_or(Refusal::RootUnknown)?;
     let event = SubjectEvent::FactorChanged(factor.state);
     Ok(finish(turn, row, factor, event))
 }

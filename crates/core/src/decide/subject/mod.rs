@@ -55,10 +55,11 @@ pub fn decide_subject(
 fn on_factor(turn: &Turn<'_>, id: FactorId, act: &Act) -> Result<Decision, Refusal> {
     match act {
         Act::Activate(code) => enrol::activate(turn, id, code),
-        Act::EnrolDevice { token, algorithm, public_key, signature, name } => {
-            let device = enrol::Device { token, algorithm: *algorithm, public_key, signature, name };
+        Act::EnrolDevice { token, algorithm, public_key, signature, name, push } => {
+            let device = enrol::Device { token, algorithm: *algorithm, public_key, signature, name, push };
             enrol::enrol_device(turn, id, &device)
         }
+        Act::TellPush(told) => factor::tell_push(turn, id, told),
         Act::Change(change) => factor::change(turn, id, change),
         Act::Resync(codes) => factor::resync(turn, id, codes),
         Act::Unlock => factor::unlock(turn, id),

@@ -37,10 +37,22 @@ pub(super) struct Args {
     /// What you call this device.
     #[arg(long)]
     name: Option<String>,
+    /// A file with what a push provider knows the app by, to be woken; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    push_token_file: Option<PathBuf>,
 }
 
 fn algorithm(name: &str) -> Result<SignatureAlgorithm, String> {
     SignatureAlgorithm::named(name).ok_or_else(|| "ed25519 or p256".to_owned())
+}
+
+/// The token in a file, or on standard input.
+fn token_of(file: &Path) -> Outcome<Zeroizing<String>> {
+    if file == Path::new("-") {
+        line_from_stdin("token")
+    } else {
+        Ok(Zeroizing::new(files::read(file)?.trim().to_owned()))
+    }
 }
 
 /// Where a device enrols, as what, and with which right.
@@ -54,12 +66,7 @@ struct Invitation {
 impl Invitation {
     fn of(args: &Args) -> Outcome<Self> {
         if let (Some(server), Some(factor), Some(file)) = (&args.url, args.factor, &args.token_file) {
-            let token = if file == Path::new("-") {
-                line_from_stdin("token")?
-            } else {
-                Zeroizing::new(files::read(file)?.trim().to_owned())
-            };
-            return Ok(Self { server: server.clone(), factor, token });
+            return Ok(Self { server: server.clone(), factor, token: token_of(file)? });
         }
         match args.link.as_deref() {
             Some("-") => Self::read(&line_from_stdin("link")?),
@@ -92,6 +99,7 @@ impl Invitation {
 
 pub(super) async fn run(args: &Args, path: &Path, output: &Output) -> Outcome {
     let invitation = Invitation::of(args)?;
+    let push_token = args.push_token_file.as_deref().map(token_of).transpose()?;
     let (device, fresh) = match Device::read(path)? {
         // Enrolled, or begun and not heard the answer of: the same key again.
         Some(device) if device.factor == invitation.factor => (device, false),
@@ -100,7 +108,7 @@ pub(super) async fn run(args: &Args, path: &Path, output: &Output) -> Outcome {
     };
     // Written first: a key that the server knows and the device lost would be a factor nobody can use.
     device.write(path)?;
-    match post(&device, &invitation, args.name.as_deref()).await {
+    match post(&device, &invitation, args.name.as_deref(), push_token.as_ref()).await {
         Ok(factor) => {
             output.answer(&welcome(&device, path), &factor);
             Ok(())
@@ -120,7 +128,12 @@ pub(super) async fn run(args: &Args, path: &Path, output: &Output) -> Outcome {
     }
 }
 
-async fn post(device: &Device, invitation: &Invitation, name: Option<&str>) -> Outcome<Value> {
+async fn post(
+    device: &Device,
+    invitation: &Invitation,
+    name: Option<&str>,
+    push_token: Option<&Zeroizing<String>>,
+) -> Outcome<Value> {
     let message = enrolment_message(&device.factor, &invitation.token, device.public_key());
     let mut body = Map::from_iter([
         ("factor".to_owned(), json!(device.factor.to_string())),
@@ -130,6 +143,7 @@ async fn post(device: &Device, invitation: &Invitation, name: Option<&str>) -> O
         ("signature".to_owned(), json!(device.sign(&message)?)),
     ]);
     body.extend(name.map(|name| ("name".to_owned(), json!(name))));
+    body.extend(push_token.map(|token| ("push_token".to_owned(), json!(**token))));
     let client = Client::without_key(&device.server)?;
     let body = Value::Object(body);
     let answer = client.call(Method::POST, "/v1/devices/enroll", &[], Some(&body)).await?;

@@ -93,6 +93,7 @@ fn outgoing() -> Outgoing {
             html: None,
             sms: None,
         },
+        asked: None,
         delivery_id: "dlv_1".to_owned(),
         deadline: Duration::from_secs(2),
         lifetime: Duration::from_secs(600),

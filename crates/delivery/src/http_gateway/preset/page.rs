@@ -55,7 +55,12 @@ fn account(page: &mut String, name: &str, about: &About, config: &HttpGatewayCon
         line!(page, "secrets.{secret} = {{ file = \"/run/secrets/{name}-{}\" }}", secret.replace('_', "-"));
     }
     let channel = about.channels.first().map_or("sms", String::as_str);
-    line!(page, "\n[[routes]]\nchannel = \"{channel}\"\nproviders = [\"my_{name}\"]\n```\n");
+    // What wakes devices is named by itself: a route leads to the recipients of verifications.
+    if channel == "push" {
+        line!(page, "\n[push]\nprovider = \"my_{name}\"\n```\n");
+    } else {
+        line!(page, "\n[[routes]]\nchannel = \"{channel}\"\nproviders = [\"my_{name}\"]\n```\n");
+    }
     line!(page, "| Key | Needed | What it is |\n| --- | --- | --- |");
     for (key, what) in &about.account {
         let needed = if about.one_of.contains(key) {

@@ -19,6 +19,7 @@ fn outgoing(to: &str, text: &str) -> Outgoing {
             html: None,
             sms: Some(measure(text)),
         },
+        asked: None,
         delivery_id: "dlv_1".to_owned(),
         deadline: Duration::from_secs(20),
         lifetime: Duration::from_millis(299_999),

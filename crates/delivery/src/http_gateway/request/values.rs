@@ -8,7 +8,7 @@ use crate::messages::Script;
 use crate::provider::Outgoing;
 
 /// What a template may use, besides `account.<name>` and `secrets.<name>`.
-pub(super) const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 18] = [
     "to",
     "text",
     "code",
@@ -17,6 +17,8 @@ pub(super) const NAMES: [&str; 16] = [
     "channel",
     "locale",
     "delivery_id",
+    "challenge",
+    "factor",
     "encoding",
     "segments",
     "ttl_seconds",
@@ -57,7 +59,7 @@ pub(super) fn account(config: &HttpGatewayConfig) -> minijinja::Value {
 
 /// The values of a message.
 pub(super) fn values(outgoing: &Outgoing, fixed: &FixedValues) -> minijinja::Value {
-    let Outgoing { to, channel, sender, code, message, delivery_id, lifetime, .. } = outgoing;
+    let Outgoing { to, channel, sender, code, message, asked, delivery_id, lifetime, .. } = outgoing;
     let size = message.sms;
     minijinja::context! {
         to => to.as_str(),
@@ -68,6 +70,8 @@ pub(super) fn values(outgoing: &Outgoing, fixed: &FixedValues) -> minijinja::Val
         channel => *channel,
         locale => message.locale,
         delivery_id => delivery_id.as_str(),
+        challenge => asked.as_ref().map(|asked| asked.challenge.as_str()),
+        factor => asked.as_ref().map(|asked| asked.factor.as_str()),
         encoding => size.map_or("", |size| size.encoding.as_str()),
         segments => size.map_or(0, |size| size.segments),
         ttl_seconds => lifetime.as_secs(),
@@ -105,6 +109,8 @@ pub(super) fn sample(fixed: &FixedValues) -> minijinja::Value {
         channel => "sms",
         locale => "en",
         delivery_id => "dlv_00000000000000000000000000",
+        challenge => "chl_00000000000000000000000000",
+        factor => "fct_00000000000000000000000000",
         encoding => "gsm7",
         segments => 1,
         ttl_seconds => 600,

@@ -181,3 +181,17 @@ fn amounts_follow_language_and_currency() {
     assert!(write("pl", 125_000_000, "PLN").contains(" 1 250 000,00 PLN "));
     assert!(write("hi", 12_345_678, "INR").contains(" INR 1,23,456.78 "));
 }
+
+#[test]
+fn what_wakes_a_device_names_the_brand_and_nothing_that_is_asked() {
+    for language in languages().unwrap() {
+        let message = wake_up(language, "Acme\u{202e} Bank\n").unwrap();
+        assert_eq!((message.locale, message.subject.as_deref()), (language, Some("Acme Bank")));
+        assert!(!message.text.contains(|symbol: char| symbol.is_numeric()), "{language}: {}", message.text);
+        assert!((10..=80).contains(&message.text.chars().count()), "{language}: {}", message.text);
+    }
+    let texts: std::collections::HashSet<_> =
+        languages().unwrap().into_iter().map(|language| wake_up(language, "A").unwrap().text).collect();
+    assert_eq!(texts.len(), FILES.len(), "each language has its own");
+    assert_eq!(wake_up("en", "\n"), Err(RenderError::BrandMissing));
+}

@@ -11,11 +11,11 @@ use crate::limits;
 use crate::refusal::Refusal;
 use crate::subject::{Act, Aim, Enrol, FactorPlan, NewChallenge, Redeem, Reply};
 
-fn pair() -> Ed25519KeyPair {
+pub(super) fn pair() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap()
 }
 
-fn waiting(world: &mut World) -> (FactorId, String) {
+pub(super) fn waiting(world: &mut World) -> (FactorId, String) {
     let enrol = Enrol {
         plan: FactorPlan::Push,
         name: None,
@@ -36,7 +36,7 @@ fn waiting(world: &mut World) -> (FactorId, String) {
     (id, token)
 }
 
-fn bring(id: FactorId, token: &str, signed_token: &str) -> Act {
+pub(super) fn bring(id: FactorId, token: &str, signed_token: &str) -> Act {
     let public_key = pair().public_key().as_ref().to_vec();
     let signature = pair().sign(&enrolment_message(&id, signed_token, &public_key)).as_ref().to_vec();
     Act::EnrolDevice {
@@ -45,17 +45,18 @@ fn bring(id: FactorId, token: &str, signed_token: &str) -> Act {
         public_key,
         signature,
         name: Some("phone".to_owned()),
+        push: None,
     }
 }
 
-fn device(world: &mut World) -> FactorId {
+pub(super) fn device(world: &mut World) -> FactorId {
     let (id, token) = waiting(world);
     world.submit(Aim::Factor(id), bring(id, &token, &token));
     assert_eq!(world.factor(id).state, FactorState::Active);
     id
 }
 
-fn pushed(world: &mut World, transaction: Option<Transaction>) -> ChallengeId {
+pub(super) fn pushed(world: &mut World, transaction: Option<Transaction>) -> ChallengeId {
     let private = ChallengePrivate { transaction, ..ChallengePrivate::default() };
     let new = NewChallenge { methods: vec![Method::Push], private, ..world.new_challenge() };
     world.begin("ann", new)

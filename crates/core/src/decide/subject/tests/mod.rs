@@ -4,4 +4,5 @@ mod devices;
 mod factors;
 mod people;
 mod restores;
+mod waking;
 mod world;
