@@ -123,10 +123,10 @@ pub enum Event {
     /// Approved on the customer's word, without a code.
     #[n(16)]
     Overridden,
-    /// A setting of a dialect was made or changed.
+    /// A setting was made or changed.
     #[n(17)]
     SettingWritten(#[n(0)] SettingKind, #[cbor(n(1), with = "minicbor::bytes")] [u8; 16]),
-    /// A setting of a dialect was removed.
+    /// A setting was removed.
     #[n(18)]
     SettingRemoved(#[n(0)] SettingKind, #[cbor(n(1), with = "minicbor::bytes")] [u8; 16]),
     /// What changed about a subject, its factors or its challenges.

@@ -1,4 +1,4 @@
-//! Settings: small rows of a tenant that a dialect keeps, each with a body only the edge reads; and message templates.
+//! Settings: small rows of a tenant, for dialects with a body that only the edge reads, and for message templates.
 
 use minicbor::{Decode, Encode};
 

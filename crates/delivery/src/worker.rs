@@ -28,7 +28,7 @@ use countersign_core::verification::Status;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::carriers::{Carriers, Send, refused, turns};
-use crate::provider::{Outgoing, Provider};
+use crate::provider::{ErrorClass, Outgoing, Provider};
 use crate::receipts::ReceiptSink;
 use crate::steps::Steps;
 use crate::text;
