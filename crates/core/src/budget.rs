@@ -12,7 +12,7 @@ use minicbor::{Decode, Encode};
 use crate::ids::ProjectId;
 use crate::keys::sha256;
 use crate::money::Currency;
-use crate::recipient::{Country, Recipient, RecipientKind};
+use crate::recipient::{Country, RecipientRef};
 use crate::store::Pending;
 use crate::tenant::{Mode, Tenant};
 use crate::time::Timestamp;
@@ -87,14 +87,12 @@ pub struct Budget {
 impl Budget {
     /// Whether a message to somebody is paid out of it.
     #[must_use]
-    pub fn covers(&self, tenant: Tenant, to: &Recipient) -> bool {
-        let begins = |prefix: &String| {
-            to.kind() == RecipientKind::Phone && to.canonical().starts_with(prefix.as_str())
-        };
+    pub fn covers(&self, tenant: Tenant, to: RecipientRef<'_>) -> bool {
+        let begins = |prefix: &String| !to.number().is_empty() && to.number().starts_with(prefix.as_str());
         tenant.mode == Mode::Live
             && (self.projects.is_empty() || self.projects.contains(&tenant.project))
             && (self.countries.is_empty()
-                || to.country().is_some_and(|country| self.countries.contains(&country)))
+                || to.country.is_some_and(|country| self.countries.contains(&country)))
             && (self.prefixes.is_empty() || self.prefixes.iter().any(begins))
     }
 }
@@ -168,7 +166,7 @@ pub trait Treasury: Send + Sync + 'static {
     /// Whether anything of this tenant is paid out of a budget; when not, nobody needs to work out what it costs.
     fn is_metered(&self, tenant: Tenant) -> bool;
     /// A permit for a send that costs at most `amount`.
-    fn take<'a>(&'a self, tenant: Tenant, to: &'a Recipient, amount: u64) -> Pending<'a, Permit>;
+    fn take<'a>(&'a self, tenant: Tenant, to: RecipientRef<'a>, amount: u64) -> Pending<'a, Permit>;
     /// Gives back what a send did not cost in the end.
     fn give_back(&self, reservation: &Reservation, amount: u64);
     /// How all budgets stand today.
@@ -184,7 +182,7 @@ impl Treasury for NoBudgets {
         false
     }
 
-    fn take<'a>(&'a self, _: Tenant, _: &'a Recipient, _: u64) -> Pending<'a, Permit> {
+    fn take<'a>(&'a self, _: Tenant, _: RecipientRef<'a>, _: u64) -> Pending<'a, Permit> {
         Box::pin(std::future::ready(Ok(Permit::Unmetered)))
     }
 
@@ -233,7 +231,7 @@ impl Purse {
     }
 
     /// Takes `amount` out of every budget that covers the message, or out of none.
-    pub fn take(&mut self, tenant: Tenant, to: &Recipient, amount: u64, now: Timestamp) -> Taken {
+    pub fn take(&mut self, tenant: Tenant, to: RecipientRef<'_>, amount: u64, now: Timestamp) -> Taken {
         let covering: Vec<_> =
             self.budgets.iter().filter(|budget| budget.covers(tenant, to)).cloned().collect();
         if covering.is_empty() || amount == 0 {
@@ -314,6 +312,7 @@ impl Purse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipient::Recipient;
 
     const TENANT: Tenant = Tenant { project: ProjectId::from_bytes([1; 16]), mode: Mode::Live };
     const DAY: i64 = DAY_MILLIS;
@@ -359,7 +358,7 @@ mod tests {
 
         fn take(&mut self, node: usize, number: &str, amount: u64, now: Timestamp) -> Permit {
             loop {
-                match self.nodes[node].take(TENANT, &to(number), amount, now) {
+                match self.nodes[node].take(TENANT, to(number).by_ref(), amount, now) {
                     Taken::Permit(permit) => return permit,
                     Taken::Short(changes) => {
                         for change in changes {
@@ -460,7 +459,7 @@ mod tests {
 
     #[test]
     fn a_budget_covers_what_it_names() {
-        let covers = |budget: &Budget, tenant, number| budget.covers(tenant, &to(number));
+        let covers = |budget: &Budget, tenant, number| budget.covers(tenant, to(number).by_ref());
         let of_prefix = Budget { prefixes: vec!["+4860".to_owned()], ..budget("p", 1) };
         assert!(covers(&of_prefix, TENANT, POLAND) && !covers(&of_prefix, TENANT, "+48221234567"));
         assert!(!covers(&of_prefix, TENANT, "a@example.com"));

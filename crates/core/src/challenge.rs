@@ -9,6 +9,7 @@ use crate::ids::{ChallengeId, FactorId, SubjectId, VerificationId};
 use crate::keys::{Digest, Keys, RootId, SealedFor, open};
 use crate::limits;
 use crate::named::named;
+use crate::origin::Origin;
 use crate::refusal::Refusal;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
@@ -221,6 +222,9 @@ pub struct Challenge {
     /// When the proof of a push was fetched; it is handed out once.
     #[n(21)]
     pub redeemed_at: Option<Timestamp>,
+    /// Where it came from, when not from the native API.
+    #[n(22)]
+    pub origin: Option<Origin>,
 }
 
 /// What a challenge holds about a person: readable only with the subject's data key.

@@ -98,6 +98,7 @@ fn asked() -> Challenge {
         spent: false,
         epoch: *keys().epoch(),
         redeemed_at: None,
+        origin: None,
     }
 }
 

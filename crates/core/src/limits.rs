@@ -66,6 +66,8 @@ pub const BACKUP_CODES: usize = 10;
 pub const BACKUP_CODES_LOW: usize = 3;
 /// Shortest and longest life of a challenge.
 pub const CHALLENGE_LIFETIME: std::ops::RangeInclusive<u64> = 30..=600;
+/// Seconds a challenge of a dialect may live. Only a code answers it, which is good for a moment whenever it is made.
+pub const DIALECT_CHALLENGE_LIFETIME: std::ops::RangeInclusive<u64> = 1..=3600;
 /// Push challenges of a subject since its last success: in ten minutes, and in 24 hours (NIST SP 800-63B-4, 3.1.3.2).
 pub const PUSHES: (usize, usize) = (3, 10);
 /// Wrong numbers after which a pushed challenge ends: it has only ninety.

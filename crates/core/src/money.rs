@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use minicbor::{Decode, Encode};
 
-use crate::recipient::{Country, Recipient, RecipientKind};
+use crate::recipient::{Country, RecipientRef};
 use std::collections::BTreeMap;
 
 /// Decimal places of an amount: 645 is 0.00645.
@@ -151,10 +151,9 @@ impl Tariff {
     /// What a provider asks for one part: of the lines of the country, else of those of every other one, that with the
     /// longest prefix. `None` when no line fits.
     #[must_use]
-    pub fn price(&self, provider: &str, to: &Recipient) -> Option<Price> {
+    pub fn price(&self, provider: &str, to: RecipientRef<'_>) -> Option<Price> {
         let prices = self.0.get(provider)?;
-        let number = if to.kind() == RecipientKind::Phone { to.canonical() } else { "" };
-        let country = to.country();
+        let (number, country) = (to.number(), to.country);
         let scopes = country.map(Some).into_iter().chain([None]);
         let mut destinations = scopes.flat_map(|country| {
             (0..=number.len()).rev().filter_map(move |length| {
@@ -168,7 +167,7 @@ impl Tariff {
     /// What one part counts for budgets. A provider that has prices, but none for this destination, counts its dearest:
     /// fraud goes where nobody wrote down a price. One without any is free.
     #[must_use]
-    pub fn counted(&self, provider: &str, to: &Recipient) -> u64 {
+    pub fn counted(&self, provider: &str, to: RecipientRef<'_>) -> u64 {
         let dearest = self.0.get(provider).map_or(0, |prices| prices.dearest);
         self.price(provider, to).map_or(dearest, |price| price.counted)
     }
@@ -182,6 +181,7 @@ impl Tariff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipient::Recipient;
 
     fn money(amount: u64) -> Money {
         Money { amount, currency: "EUR".parse().unwrap() }
@@ -244,14 +244,15 @@ mod tests {
             assert!(tariff.add("a", destination(country, prefix), price));
             assert!(!tariff.add("a", destination(country, prefix), price), "a second price is none");
         }
-        let price = |to| tariff.price("a", &Recipient::parse(to).unwrap()).map(|price| price.price.amount);
+        let price =
+            |to| tariff.price("a", Recipient::parse(to).unwrap().by_ref()).map(|price| price.price.amount);
         assert_eq!(price("+48600100217"), Some(30));
         assert_eq!(price("+48601100217"), Some(20));
         assert_eq!(price("+48221234567"), Some(10));
         assert_eq!(price("+33612345678"), Some(40));
         assert_eq!(price("+881612345678"), Some(50));
         assert_eq!(price("a@example.com"), Some(40));
-        assert_eq!(tariff.price("b", &Recipient::parse("+48600100217").unwrap()), None);
+        assert_eq!(tariff.price("b", Recipient::parse("+48600100217").unwrap().by_ref()), None);
     }
 
     #[test]
@@ -259,7 +260,7 @@ mod tests {
         let mut tariff = Tariff::default();
         tariff.add("a", destination("PL", ""), Price::at_rate(money(10), 100_000_000));
         tariff.add("a", destination("DE", ""), Price::at_rate(money(70), 100_000_000));
-        let counted = |provider, to| tariff.counted(provider, &Recipient::parse(to).unwrap());
+        let counted = |provider, to| tariff.counted(provider, Recipient::parse(to).unwrap().by_ref());
         assert_eq!(counted("a", "+48600100217"), 10);
         assert_eq!(counted("a", "+33612345678"), 70);
         assert_eq!(counted("relay", "a@example.com"), 0);

@@ -131,9 +131,9 @@ mod tests {
         let text = "\u{feff}provider, country ,prefix,price,currency\r\na,PL,,0.01,EUR\r\n\r\n\"a\",PL,+4860,0.02,EUR\r\nb,*,,0.00645,USD\r\n";
         let tariff = table(text).unwrap();
         let to = Recipient::parse("+48600100217").unwrap();
-        let price = tariff.price("a", &to).unwrap();
+        let price = tariff.price("a", to.by_ref()).unwrap();
         assert_eq!((price.price.to_string(), price.counted), ("0.02 EUR".to_owned(), 2_000));
-        let price = tariff.price("b", &to).unwrap();
+        let price = tariff.price("b", to.by_ref()).unwrap();
         assert_eq!((price.price.to_string(), price.counted), ("0.00645 USD".to_owned(), 594));
         assert_eq!(tariff.providers().collect::<Vec<_>>(), ["a", "b"]);
     }

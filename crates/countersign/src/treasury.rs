@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_core::budget::{Budget, Change, Day, Permit, Purse, Reservation, Standing, Taken};
 use countersign_core::money::Currency;
-use countersign_core::recipient::Recipient;
+use countersign_core::recipient::RecipientRef;
 use countersign_core::store::{Pending, Store, Unavailable};
 use countersign_core::tenant::{Mode, Tenant};
 use countersign_core::time::Clock;
@@ -44,7 +44,7 @@ impl Treasury {
         self.purse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_take(&self, tenant: Tenant, to: &Recipient, amount: u64) -> Taken {
+    fn try_take(&self, tenant: Tenant, to: RecipientRef<'_>, amount: u64) -> Taken {
         self.purse().take(tenant, to, amount, self.clock.now())
     }
 
@@ -66,7 +66,7 @@ impl countersign_core::budget::Treasury for Treasury {
         tenant.mode == Mode::Live && !self.purse().budgets().is_empty()
     }
 
-    fn take<'a>(&'a self, tenant: Tenant, to: &'a Recipient, amount: u64) -> Pending<'a, Permit> {
+    fn take<'a>(&'a self, tenant: Tenant, to: RecipientRef<'a>, amount: u64) -> Pending<'a, Permit> {
         Box::pin(async move {
             if let Taken::Permit(permit) = self.try_take(tenant, to, amount) {
                 return Ok(permit);
@@ -115,6 +115,7 @@ mod tests {
     use countersign_sim::{FakeClock, MemoryStore, test_keys};
 
     use super::*;
+    use countersign_core::recipient::Recipient;
 
     const TENANT: Tenant = Tenant { project: ProjectId::from_bytes([1; 16]), mode: Mode::Live };
 
@@ -144,7 +145,7 @@ mod tests {
         let takes: Vec<_> = (0..sends)
             .map(|_| {
                 let node = Arc::clone(node);
-                tokio::spawn(async move { node.take(TENANT, &to(), amount).await.unwrap() })
+                tokio::spawn(async move { node.take(TENANT, to().by_ref(), amount).await.unwrap() })
             })
             .collect();
         let mut granted = 0;

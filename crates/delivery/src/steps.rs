@@ -75,7 +75,7 @@ impl Steps<'_> {
         let treasury = &self.options.treasury;
         let Some(project) = project.filter(|_| treasury.is_metered(request.tenant)) else { return Ok(None) };
         let Some((to, amount)) = self.dearest(project, job, &request.routes).await else { return Ok(None) };
-        request.permit = treasury.take(request.tenant, &to, amount).await?;
+        request.permit = treasury.take(request.tenant, to.by_ref(), amount).await?;
         match &request.permit {
             Permit::Granted(reservation) => Ok(Some(reservation.clone())),
             Permit::Unmetered | Permit::Exceeded => Ok(None),
@@ -88,7 +88,7 @@ impl Steps<'_> {
         let private = row.open_private(&self.options.keys, &job.data_key)?;
         let to = Recipient::parse(&private.to).ok()?;
         let template = self.wording.of(self.options.store.as_ref(), row.tenant, &private).await;
-        let wanted = Wanted { tenant: row.tenant, purpose: row.purpose, to: &to };
+        let wanted = Wanted { tenant: row.tenant, purpose: row.purpose, to: to.by_ref() };
         let cost = |channel| {
             let draft = Draft {
                 project,

@@ -18,7 +18,7 @@ use countersign_core::health::Board;
 use countersign_core::ids::ProjectId;
 use countersign_core::keys::Keys;
 use countersign_core::receipt::{About, Fate, Receipt};
-use countersign_core::recipient::Recipient;
+use countersign_core::recipient::RecipientRef;
 use countersign_core::routing::Wanted;
 use countersign_core::store::Store;
 use countersign_core::tenancy::Project;
@@ -219,14 +219,15 @@ impl Worker {
         let desk = self.desks.acquire().await;
         let rendered = self.render(job, now).await;
         drop(desk);
-        let (outgoing, to) = match rendered {
-            Ok(rendered) => rendered,
+        let outgoing = match rendered {
+            Ok(outgoing) => outgoing,
             Err(reason) => {
                 tracing::error!(delivery = %job.delivery.id, reason, "a message could not be made");
                 let attempt = refused(now, "none", Fault::Us, false, "configuration", reason);
                 return Some(Round::ended(vec![attempt], DeliveryState::Failed));
             }
         };
+        let to = RecipientRef::of_row(&outgoing.to, job.verification.country());
         let mut attempts = Vec::new();
         for provider in turns(&job.delivery.providers, &job.delivery.attempts) {
             let attempt = match job.delivery.tenant.mode {
@@ -234,7 +235,7 @@ impl Worker {
                     Ok(round) => return Some(with_earlier(attempts, round)),
                     Err(attempt) => *attempt,
                 },
-                Mode::Live => match self.attempt(provider, job, &outgoing, &to).await {
+                Mode::Live => match self.attempt(provider, job, &outgoing, to).await {
                     Some(attempt) => attempt,
                     // The lease ends; whoever claims the job next goes on with the providers that are left.
                     None if attempts.is_empty() => return None,
@@ -244,7 +245,7 @@ impl Worker {
             let taken = attempt.error.is_none();
             attempts.push(attempt);
             if taken {
-                let counted = self.counted(provider, job, &outgoing, &to);
+                let counted = self.counted(provider, job, &outgoing, to);
                 let receipts = self.carriers.give_receipts(provider);
                 return Some(Round { receipts, counted, ..Round::ended(attempts, DeliveryState::Sent) });
             }
@@ -266,7 +267,13 @@ impl Worker {
         Round::ended(attempts, DeliveryState::Failed)
     }
 
-    async fn attempt(&self, name: &str, job: &Job, outgoing: &Outgoing, to: &Recipient) -> Option<Attempt> {
+    async fn attempt(
+        &self,
+        name: &str,
+        job: &Job,
+        outgoing: &Outgoing,
+        to: RecipientRef<'_>,
+    ) -> Option<Attempt> {
         let Job { delivery, verification, .. } = job;
         let wanted = Wanted { tenant: delivery.tenant, purpose: verification.purpose, to };
         let now = self.options.clock.now();
@@ -274,7 +281,7 @@ impl Worker {
         let send = Send {
             outgoing,
             sender: routes.sender(&wanted, delivery.channel, name).map(str::to_owned),
-            country: to.country(),
+            country: to.country,
             lease: delivery.due.unwrap_or_else(|| now.plus(countersign_core::limits::LEASE)),
             expires_at: delivery.expires_at,
         };
@@ -288,7 +295,7 @@ impl Worker {
     }
 
     /// What a message that a provider took counts for budgets.
-    fn counted(&self, provider: &str, job: &Job, outgoing: &Outgoing, to: &Recipient) -> u64 {
+    fn counted(&self, provider: &str, job: &Job, outgoing: &Outgoing, to: RecipientRef<'_>) -> u64 {
         let tariff = &self.options.board.routes(self.options.clock.now()).tariff;
         let parts = text::parts(job.delivery.channel, &outgoing.message);
         tariff.counted(provider, to).saturating_mul(u64::from(parts))

@@ -91,7 +91,7 @@ impl Requests {
     /// An enrolment that was proven elsewhere: the factor is usable at once, unless it is a device.
     #[must_use]
     pub fn enrol(&self, external_id: &str, plan: FactorPlan) -> Request {
-        let enrol = Enrol { plan, name: None, account: None, serial: None, proven: true };
+        let enrol = Enrol { plan, name: None, account: None, serial: None, metadata: None, proven: true };
         self.subject(self.named(external_id), Act::Enrol(Box::new(enrol)))
     }
 
@@ -110,7 +110,13 @@ impl Requests {
     /// An answer to a challenge.
     #[must_use]
     pub fn respond(&self, id: ChallengeId, code: &str) -> Request {
-        let check = CheckChallenge { code: entered(code), method: None, session: None, transaction: None };
+        let check = CheckChallenge {
+            code: entered(code),
+            method: None,
+            session: None,
+            transaction: None,
+            origin: None,
+        };
         self.subject(Aim::Challenge(id), Act::Check(check))
     }
 }
@@ -123,6 +129,7 @@ fn wish(methods: &[Method], code: Option<Entered>) -> NewChallenge {
         lifetime: Duration::from_secs(300),
         private: ChallengePrivate::default(),
         code,
+        origin: None,
     }
 }
 

@@ -60,8 +60,8 @@ pub(super) fn create(turn: &Turn<'_>, create: &Create) -> (Effects, Answer) {
 }
 
 /// What its message needs a route for.
-pub(super) const fn wanted<'a>(turn: &Turn<'_>, create: &'a Create) -> Wanted<'a> {
-    Wanted { tenant: turn.request.tenant, purpose: create.purpose, to: &create.to }
+pub(super) fn wanted<'a>(turn: &Turn<'_>, create: &'a Create) -> Wanted<'a> {
+    Wanted { tenant: turn.request.tenant, purpose: create.purpose, to: create.to.by_ref() }
 }
 
 /// Limits and pauses that refuse a start. Nothing is kept of it.

@@ -126,7 +126,7 @@ pub(super) fn providers(
     {
         return Ok(scenario.providers());
     }
-    let wanted = Wanted { tenant: verification.tenant, purpose: verification.purpose, to: &to };
+    let wanted = Wanted { tenant: verification.tenant, purpose: verification.purpose, to: to.by_ref() };
     let providers = turn.request.routes.providers(&wanted, channel, turn.lot());
     if providers.is_empty() { Err(Refusal::NoRoute) } else { Ok(providers) }
 }

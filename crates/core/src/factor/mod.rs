@@ -198,6 +198,9 @@ pub struct FactorPrivate {
     /// The serial number of a hardware token.
     #[n(4)]
     pub serial: Option<String>,
+    /// The customer's own notes, in their order.
+    #[n(5)]
+    pub metadata: Option<Vec<(String, String)>>,
 }
 
 /// Bytes of a secret. Prints as `***` and is wiped when dropped.

@@ -60,6 +60,36 @@ impl RecipientKind {
     }
 }
 
+/// What routes, prices and budgets look at. A row has it as well as a recipient, and nothing is asked of the numbering
+/// plans again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecipientRef<'a> {
+    /// Phone or email.
+    pub kind: RecipientKind,
+    /// The canonical recipient.
+    pub canonical: &'a str,
+    /// The country of a phone number.
+    pub country: Option<Country>,
+}
+
+impl<'a> RecipientRef<'a> {
+    /// That of a recipient as it stands in a row, with the country beside it.
+    #[must_use]
+    pub fn of_row(canonical: &'a str, country: Option<Country>) -> Self {
+        let kind = if canonical.starts_with('+') { RecipientKind::Phone } else { RecipientKind::Email };
+        Self { kind, canonical, country }
+    }
+
+    /// The number, for those that match its beginning; empty for mail.
+    #[must_use]
+    pub const fn number(&self) -> &'a str {
+        match self.kind {
+            RecipientKind::Phone => self.canonical,
+            RecipientKind::Email => "",
+        }
+    }
+}
+
 impl fmt::Display for RecipientKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -191,6 +221,12 @@ impl Recipient {
             Self::Phone(phone) => phone.masked(),
             Self::Email(email) => email.masked(),
         }
+    }
+
+    /// What routes, prices and budgets look at.
+    #[must_use]
+    pub fn by_ref(&self) -> RecipientRef<'_> {
+        RecipientRef { kind: self.kind(), canonical: self.canonical(), country: self.country() }
     }
 
     /// The country of a phone number; `None` for email and for numbers of no country, such as satellite phones.

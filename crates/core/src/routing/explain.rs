@@ -91,7 +91,7 @@ impl Routes {
     }
 
     fn steps(&self, wanted: &Wanted<'_>, channel: Channel) -> Vec<Step<'_>> {
-        let country = wanted.to.country();
+        let country = wanted.to.country;
         let mut steps = Vec::new();
         for (tier, (route, candidates)) in self.tiers(wanted, channel).into_iter().enumerate() {
             let effective = |candidate: &Candidate| {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::ids::ProjectId;
 use crate::money::Tariff;
-use crate::recipient::{Country, Recipient, RecipientKind};
+use crate::recipient::{Country, RecipientKind, RecipientRef};
 use crate::tenant::{Mode, Tenant};
 use crate::verification::{Channel, Purpose};
 
@@ -82,12 +82,12 @@ pub struct Wanted<'a> {
     /// What its code is for.
     pub purpose: Purpose,
     /// To whom.
-    pub to: &'a Recipient,
+    pub to: RecipientRef<'a>,
 }
 
 impl Wanted<'_> {
     fn country(&self) -> Option<Country> {
-        self.to.country()
+        self.to.country
     }
 }
 
@@ -117,7 +117,7 @@ impl Route {
         let among = |country: Country| self.countries.contains(&country);
         let checks = [
             (channel.is_none_or(|channel| channel == self.channel), Mismatch::Channel),
-            (self.channel.reaches(wanted.to.kind()), Mismatch::RecipientKind),
+            (self.channel.reaches(wanted.to.kind), Mismatch::RecipientKind),
             (self.countries.is_empty() || wanted.country().is_some_and(among), Mismatch::Country),
             (self.prefixes.is_empty() || self.prefix_length(wanted) > 0, Mismatch::Prefix),
             (self.projects.is_empty() || self.projects.contains(&wanted.tenant.project), Mismatch::Project),
@@ -128,10 +128,7 @@ impl Route {
 
     /// How much of the number its longest matching prefix covers; zero without one.
     fn prefix_length(&self, wanted: &Wanted<'_>) -> usize {
-        if wanted.to.kind() != RecipientKind::Phone {
-            return 0;
-        }
-        let number = wanted.to.canonical();
+        let number = wanted.to.number();
         let covers = |prefix: &&String| number.starts_with(prefix.as_str());
         self.prefixes.iter().filter(covers).map(String::len).max().unwrap_or_default()
     }
@@ -217,7 +214,7 @@ impl Routes {
     /// The channels that can reach a recipient, the preferred one first.
     #[must_use]
     pub fn channels(&self, wanted: &Wanted<'_>) -> Vec<Channel> {
-        match (wanted.tenant.mode, wanted.to.kind()) {
+        match (wanted.tenant.mode, wanted.to.kind) {
             (Mode::Test, RecipientKind::Phone) => vec![Channel::Sms, Channel::Voice, Channel::Whatsapp],
             (Mode::Test, RecipientKind::Email) => vec![Channel::Email],
             (Mode::Live, _) => {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::recipient::Recipient;
 
 const TENANT: Tenant = Tenant { project: ProjectId::from_bytes([1; 16]), mode: Mode::Live };
 
@@ -24,7 +25,7 @@ fn prefixed(prefixes: &[&str], providers: &[&str]) -> Route {
 /// Asks about a recipient of the live tenant.
 fn with<T>(to: &str, ask: impl FnOnce(&Wanted<'_>) -> T) -> T {
     let to = Recipient::parse(to).unwrap();
-    ask(&Wanted { tenant: TENANT, purpose: Purpose::Authentication, to: &to })
+    ask(&Wanted { tenant: TENANT, purpose: Purpose::Authentication, to: to.by_ref() })
 }
 
 fn providers(routes: &Routes, channel: Channel, to: &str) -> Vec<String> {
@@ -73,7 +74,7 @@ fn a_route_of_a_project_or_purpose_serves_no_other() {
     assert!(providers(&routes, Channel::Sms, POLAND).is_empty());
     let to = Recipient::parse(POLAND).unwrap();
     let tenant = Tenant { project: ProjectId::from_bytes([2; 16]), mode: Mode::Live };
-    let wanted = Wanted { tenant, purpose: Purpose::Recovery, to: &to };
+    let wanted = Wanted { tenant, purpose: Purpose::Recovery, to: to.by_ref() };
     assert_eq!(routes.providers(&wanted, Channel::Sms, Lot(0)), ["a", "b"]);
 }
 
@@ -98,7 +99,7 @@ fn test_mode_reaches_the_outbox_and_nothing_else() {
         for to in [POLAND, "a@example.com"] {
             let to = Recipient::parse(to).unwrap();
             let tenant = Tenant { mode: Mode::Test, ..TENANT };
-            let wanted = Wanted { tenant, purpose: Purpose::Authentication, to: &to };
+            let wanted = Wanted { tenant, purpose: Purpose::Authentication, to: to.by_ref() };
             let channels = routes.channels(&wanted);
             assert!(!channels.is_empty() && channels.iter().all(|channel| channel.reaches(to.kind())));
             for channel in channels {
@@ -188,7 +189,7 @@ fn an_explanation_names_every_route_and_every_step() {
     table.push(Route { purposes: vec![Purpose::Recovery], ..route(Channel::Voice, &["PL"], &["caller"]) });
     let routes = Routes::of(table);
     let to = Recipient::parse(POLAND).unwrap();
-    let wanted = Wanted { tenant: TENANT, purpose: Purpose::Authentication, to: &to };
+    let wanted = Wanted { tenant: TENANT, purpose: Purpose::Authentication, to: to.by_ref() };
     let explained = routes.explain(&wanted, None);
     assert_eq!(explained.channel, Some(Channel::Sms));
     let why: Vec<_> = explained.routes.iter().map(|considered| considered.mismatches.as_slice()).collect();

@@ -16,6 +16,7 @@ use crate::journal::Entry;
 use crate::keys::{Digest, open};
 use crate::oath::Algorithm;
 use crate::oath::ocra::Suite;
+use crate::origin::Origin;
 use crate::time::Timestamp;
 use crate::verification::Purpose;
 
@@ -125,6 +126,8 @@ pub struct Enrol {
     pub account: Option<String>,
     /// The serial number of a token.
     pub serial: Option<String>,
+    /// The customer's own notes, in their order.
+    pub metadata: Option<Vec<(String, String)>>,
     /// Whether it is usable at once: it was proven elsewhere.
     pub proven: bool,
 }
@@ -206,6 +209,8 @@ pub struct NewChallenge {
     pub private: crate::challenge::ChallengePrivate,
     /// An answer that comes with the question.
     pub code: Option<Entered>,
+    /// The dialect it comes through.
+    pub origin: Option<Origin>,
 }
 
 /// One answer to a challenge.
@@ -219,6 +224,8 @@ pub struct CheckChallenge {
     pub session: Option<String>,
     /// Must be the transaction of the start; required when that had one.
     pub transaction: Option<Transaction>,
+    /// The dialect the answer comes through: then it means only challenges of that origin.
+    pub origin: Option<Origin>,
 }
 
 /// A wish for the proof of a challenge that a device approved.

@@ -46,6 +46,7 @@ mod takeover;
 mod templates;
 mod twilio;
 mod twilio_examples;
+mod twilio_factors;
 mod twilio_import;
 mod vendors;
 mod workflow;

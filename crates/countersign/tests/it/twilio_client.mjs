@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 const [modules, urls, accountSid, keySid, secret, serviceSid, nativeKey] = process.argv.slice(2);
 const bases = urls.split(",");
 const twilio = createRequire(`${modules}/`)("twilio");
+const otpauth = createRequire(`${modules}/`)("otpauth");
 
 let [sent, home] = [0, null];
 /** What a load balancer does before several nodes: the next request may go to another. */
@@ -29,9 +30,9 @@ const claim = (text, held = true) => {
   console.log("ok", text);
 };
 
-const call = async (method, path, body) => {
+const call = async (method, path, body, at = node()) => {
   const headers = { authorization: `Bearer ${nativeKey}`, "content-type": "application/json" };
-  const answer = await fetch(node().replace("/compat/twilio", "") + path, { method, headers, body: body && JSON.stringify(body) });
+  const answer = await fetch(at.replace("/compat/twilio", "") + path, { method, headers, body: body && JSON.stringify(body) });
   return answer.json();
 };
 
@@ -123,5 +124,88 @@ await refused(400, 60373, () => verify.services.page({ pageSize: 1001 }));
 await refused(400, 60374, () => verify.services.page({ pageToken: "nonsense" }));
 await refused(400, 60221, () => service.verificationChecks.create({ code: "123456" }));
 await refused(404, 20404, () => verify.services(`VA${"0".repeat(32)}`).fetch());
-await refused(403, 60313, () => service.entities("ff483d1ff591898a").newFactors.create({ friendlyName: "x", factorType: "totp" }));
 await refused(403, 60605, () => service.verifications.create({ to: "+15005550003", channel: "sms" }));
+
+// Persons, their authenticator apps and challenges: over all nodes, whose test clocks are waited for.
+home = null;
+await call("POST", "/v1/subjects/ext:watchman/factors", { type: "totp", confirmed: true });
+
+/** Moves the test clock to the beginning of a minute, and says which when every node has got there. */
+const nextMinute = async () => {
+  const advance = async (seconds) => Date.parse((await call("POST", "/v1/test/clock/advance", { seconds })).now);
+  const now = await advance(60 - (Math.floor((await advance(1)) / 1000) % 60));
+  for (const at of bases) {
+    for (let asked = null; !asked || Date.parse(asked.created_at) < now; ) {
+      if (asked) await call("GET", `/v1/challenges/${asked.id}?wait=1`, undefined, at);
+      asked = await call("POST", "/v1/challenges", { subject: "watchman", expires_in: 30 }, at);
+    }
+  }
+  return now;
+};
+
+const factors = async () => {
+  const identity = "bob-0000-0001";
+  const bob = service.entities(identity);
+  const entity = await service.entities.create({ identity });
+  claim("an entity", entity.sid.startsWith("YE") && entity.identity === identity);
+  await refused(409, 60301, () => service.entities.create({ identity }));
+  await refused(400, 60366, () => service.entities.create({ identity: "bob" }));
+  const made = await bob.newFactors.create({ friendlyName: "Bob", factorType: "totp", metadata: { os: "android" }, "config.alg": "sha256" });
+  claim("a factor", made.sid.startsWith("YF") && made.status === "unverified" && made.config.alg === "sha256" && made.metadata.os === "android");
+  const app = otpauth.URI.parse(made.binding.uri);
+  claim("an app reads the URL", app.secret.base32 === made.binding.secret && app.label === "Bob" && app.algorithm === "SHA256");
+  const shows = (timestamp) => app.generate({ timestamp });
+  await refused(403, 60318, () => bob.challenges.create({ factorSid: made.sid }));
+  let now = await nextMinute();
+  const factor = bob.factors(made.sid);
+  claim("a wrong code verifies nothing", (await factor.update({ authPayload: wrong(shows(now)) })).status === "unverified");
+  claim("the right code does", (await factor.update({ authPayload: shows(now) })).status === "verified");
+  await refused(403, 60311, () => factor.update({ authPayload: shows(now) }));
+  claim("the secret is shown once", (await factor.fetch()).binding === undefined);
+
+  const ask = (authPayload) => bob.challenges.create({ factorSid: made.sid, authPayload });
+  claim("the code that verified is used up", (await ask(shows(now))).status === "pending");
+  now = await nextMinute();
+  const asked = await bob.challenges.create({ factorSid: made.sid, "details.message": "Pay?", "details.fields": [{ label: "To", value: "Nord" }], hiddenDetails: { ip: "1.2.3.4" } });
+  claim("details come back", asked.status === "pending" && asked.details.fields[0].value === "Nord" && asked.hiddenDetails.ip === "1.2.3.4");
+  claim("a wrong code leaves it pending", (await bob.challenges(asked.sid).update({ authPayload: wrong(shows(now)) })).status === "pending");
+  claim("approved by the code", (await bob.challenges(asked.sid).update({ authPayload: shows(now) })).status === "approved");
+  claim("and by nothing else again", (await ask(shows(now))).status === "pending");
+  const answered = await refused(403, 60322, () => bob.challenges(asked.sid).update({ authPayload: shows(now) }));
+  claim("its true state in details", answered.details.status === "approved");
+  await refused(400, 60307, () => bob.challenges(asked.sid).notifications.create());
+  now = await nextMinute();
+  claim("a code that is used natively", (await call("POST", "/v1/checks", { subject: identity, code: shows(now) })).status === "approved");
+  claim("is refused here", (await ask(shows(now))).status === "pending");
+  now = await nextMinute();
+  claim("and the other way round", (await ask(shows(now))).status === "approved");
+  claim("by the native API too", (await call("POST", "/v1/checks", { subject: identity, code: shows(now) })).code === "code_incorrect");
+
+  const challenges = await bob.challenges.list({ pageSize: 2 });
+  claim("challenges over several pages", challenges.length === 5 && new Set(challenges.map((row) => row.sid)).size === 5);
+  claim("approved ones alone", (await bob.challenges.list({ status: "approved", order: "desc" })).map((row) => row.sid).join() === [challenges[4].sid, asked.sid].join());
+  await refused(400, 60306, () => bob.challenges.page({ order: "up" }));
+  await refused(404, 60392, () => service.entities("nobody-0000").factors.page());
+  await refused(400, 60374, () => service.entities.page({ pageToken: "PTx" }));
+  claim("renamed", (await factor.update({ friendlyName: "Old" })).friendlyName === "Old");
+  now = await nextMinute();
+  claim("a success ends the row of wrong codes", (await ask(shows(now))).status === "approved");
+  const locked = await ask(wrong(shows(now)));
+  for (let n = 0; n < 4; n += 1) await bob.challenges(locked.sid).update({ authPayload: wrong(shows(now)) });
+  await refused(429, 60308, () => bob.challenges(locked.sid).update({ authPayload: shows(now) }));
+  claim("locked at every door", (await call("POST", "/v1/checks", { subject: identity, code: shows(now) })).code === "factor_locked");
+  for (let n = 0; n < 2; n += 1) await bob.newFactors.create({ friendlyName: `Spare ${n}`, factorType: "totp" });
+  claim("factors over several pages", (await bob.factors.list({ pageSize: 1 })).length === 3);
+  await refused(400, 60314, () => bob.newFactors.create({ friendlyName: "x", factorType: "totp", "binding.secret": "JBSWY3DPEHPK3PXP" }));
+  await refused(400, 60306, () => bob.newFactors.create({ friendlyName: "x", factorType: "totp", "config.skew": 2 }));
+  await refused(400, 60369, () => bob.newFactors.create({ friendlyName: "x", factorType: "nonsense" }));
+  await refused(403, 60313, () => bob.newFactors.create({ friendlyName: "x", factorType: "push" }));
+  claim("delete is true", (await factor.remove()) === true);
+  await refused(404, 60390, () => factor.fetch());
+  claim("entities are paged", (await service.entities.list({ pageSize: 1 })).some((row) => row.sid === entity.sid));
+  claim("the entity goes with the rest", (await bob.remove()) === true);
+  await refused(404, 60392, () => bob.fetch());
+  await refused(404, 60391, () => bob.challenges(asked.sid).fetch());
+  await refused(404, 20404, () => verify.services(`VA${"0".repeat(32)}`).entities(identity).fetch());
+};
+await factors();

@@ -6,13 +6,16 @@ Several base URLs, with commas between, are nodes of one store, over which reque
 """
 
 import datetime
+import hashlib
 import itertools
 import json
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 
-from twilio.base.exceptions import TwilioRestException
+import pyotp
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
@@ -45,9 +48,9 @@ def claim(text, held=True):
     print("ok", text)
 
 
-def native(method, path, body=None):
+def native(method, path, body=None, node=None):
     data = None if body is None else json.dumps(body).encode()
-    node = next(Balancer.nodes).removesuffix("/compat/twilio")
+    node = (node or next(Balancer.nodes)).removesuffix("/compat/twilio")
     request = urllib.request.Request(node + path, data=data, method=method)
     request.add_header("Authorization", "Bearer " + NATIVE_KEY)
     request.add_header("Content-Type", "application/json")
@@ -66,15 +69,49 @@ def message(to, verification):
     raise AssertionError("no message for " + to)
 
 
-def native_id(sid):
+def native_id(sid, kind="vrf"):
     alphabet, number, text = "0123456789abcdefghjkmnpqrstvwxyz", int(sid[2:], 16), ""
     for _ in range(26):
         number, text = number >> 5, alphabet[number & 31] + text
-    return "vrf_" + text
+    return f"{kind}_{text}"
+
+
+def sid_of(kind, id):
+    number = 0
+    for symbol in id.split("_")[1]:
+        number = number << 5 | "0123456789abcdefghjkmnpqrstvwxyz".index(symbol)
+    return f"{kind}{number:032x}"
 
 
 def later(seconds):
     native("POST", "/v1/test/clock/advance", {"seconds": seconds})
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def next_minute():
+    """Moves the test clock to the beginning of a minute, and says which when every node has got there."""
+    second = int(instant(native("POST", "/v1/test/clock/advance", {"seconds": 1})["now"])) % 60
+    now = instant(native("POST", "/v1/test/clock/advance", {"seconds": 60 - second})["now"])
+    for node in BASES:
+        asked = {}
+        while instant(asked.get("created_at", "1970-01-01T00:00:00Z")) < now:
+            if asked:
+                native("GET", f"/v1/challenges/{asked['id']}?wait=1", node=node)
+            asked = native("POST", "/v1/challenges", {"subject": "watchman", "expires_in": 30}, node=node)
+    return int(now)
+
+
+def refused_natively(code, subject, entered):
+    try:
+        native("POST", "/v1/checks", {"subject": subject, "code": entered})
+    except urllib.error.HTTPError as error:
+        told = json.load(error)["code"]
+        claim(f"the native API says {code}, got {told}", told == code)
+        return
+    raise AssertionError(f"not refused with {code}")
 
 
 def refused(status, code, call):
@@ -83,6 +120,18 @@ def refused(status, code, call):
     except TwilioRestException as error:
         claim(f"{status}/{code}, got {error.status}/{error.code}: {error.msg}", (error.status, error.code) == (status, code))
         return error
+    raise AssertionError(f"not refused with {code}")
+
+
+def unlisted(status, code, call):
+    """Lists are refused with the library's other class, which holds the answer."""
+    try:
+        call()
+    except TwilioException as error:
+        answer = error.args[1]
+        got = (answer.status_code, json.loads(answer.text)["code"])
+        claim(f"{status}/{code}, got {got} for a list", got == (status, code))
+        return
     raise AssertionError(f"not refused with {code}")
 
 
@@ -295,22 +344,203 @@ def mistakes():
     refused(400, 60223, lambda: live.verifications.create(to="+48600100316", channel="sms"))
     refused(400, 60221, lambda: service.verification_checks.create(code="123456"))
     refused(400, 60200, lambda: service.verification_checks.create(to="+48600100316"))
-    refused(403, 60313, lambda: service.entities("ff483d1ff591898a").new_factors.create(friendly_name="x", factor_type="totp"))
-    refused(404, 60392, lambda: service.entities("ff483d1ff591898a").fetch())
-    refused(404, 60390, lambda: service.entities("ff483d1ff591898a").factors("YF" + "0" * 32).fetch())
-    refused(404, 60391, lambda: service.entities("ff483d1ff591898a").challenges("YC" + "0" * 32).fetch())
-    refused(403, 60313, lambda: service.access_tokens.create(identity="ff483d1ff591898a", factor_type="push"))
-    claim("no entities", service.entities.list() == [])
     blocked = refused(403, 60605, start(to="+15005550003"))
     claim("its true state in details", blocked.details["reason"] == "country_not_allowed")
     refused(403, 60410, start(to="+15005550004"))
     refused(400, 60223, start(to="+15005550002"))
 
 
+def entities():
+    made = service.entities.create(identity="ann-0000-0001")
+    claim("an entity", made.sid.startswith("YE") and made.identity == "ann-0000-0001" and made.links["challenges"].startswith(tuple(BASES)))
+    claim("instants are instants", isinstance(made.date_created, datetime.datetime))
+    refused(409, 60301, lambda: service.entities.create(identity="ann-0000-0001"))
+    for identity in ["short", "i" * 65, "ann@example.com"]:
+        refused(400, 60366, lambda: service.entities.create(identity=identity))
+    known = native("GET", "/v1/subjects/" + native_id(made.sid, "sbj"))
+    claim("it is the native subject", known["external_id"] == "ann-0000-0001")
+    native("PUT", "/v1/subjects/ext:ben", {})
+    claim("a native subject is an entity", service.entities("ben").fetch().identity == "ben")
+    before = len(service.entities.list())
+    for nth in range(3):
+        service.entities.create(identity=f"crowd-{nth:08}")
+    listed = service.entities.list(page_size=2)
+    claim("entities over several pages", len(listed) == before + 3 and len({row.sid for row in listed}) == len(listed))
+    claim("newest first", listed[0].identity == "crowd-00000002")
+    other = verify.services(verify.services.create(friendly_name="Other").sid)
+    claim("every service sees them", other.entities("ann-0000-0001").fetch().sid == made.sid and other.delete())
+    for nth in range(3):
+        claim("delete is True", service.entities(f"crowd-{nth:08}").delete() is True)
+    refused(404, 60392, lambda: service.entities("crowd-00000000").fetch())
+    refused(404, 60392, lambda: service.entities("crowd-00000000").delete())
+    unlisted(404, 60392, lambda: service.entities("crowd-00000000").factors.list())
+    unlisted(404, 60392, lambda: service.entities("crowd-00000000").challenges.list())
+    refused(404, 20404, lambda: verify.services("VA" + "0" * 32).entities("ann-0000-0001").fetch())
+
+
+def factors():
+    ann = service.entities("ann-0000-0002")
+    made = ann.new_factors.create(friendly_name="Ann's phone", factor_type="totp", metadata={"os": "ios"})
+    claim("a factor, and its entity with it", made.sid.startswith("YF") and service.entities("ann-0000-0002").fetch().sid == made.entity_sid)
+    claim("unverified", made.status == "unverified" and made.factor_type == "totp")
+    claim("its settings", made.config == {"alg": "sha1", "skew": 1, "code_length": 6, "time_step": 30})
+    claim("notes are kept", made.metadata == {"os": "ios"} and ann.factors(made.sid).fetch().metadata == {"os": "ios"})
+    app = pyotp.parse_uri(made.binding["uri"])
+    claim("an app reads the URL", app.secret == made.binding["secret"] and app.name == "Ann's phone")
+    for part in ["algorithm=SHA1", "digits=6", "period=30"]:
+        claim("all stands in it", part in made.binding["uri"])
+    factor = ann.factors(made.sid)
+    claim("the secret is shown once", not hasattr(factor.fetch(), "binding") and made.binding["secret"] not in json.dumps(native("GET", "/v1/factors/" + native_id(made.sid, "fct"))))
+    refused(403, 60318, lambda: ann.challenges.create(factor_sid=made.sid, auth_payload="123456"))
+
+    now = next_minute()
+    claim("a wrong code verifies nothing", factor.update(auth_payload=wrong(app.at(now))).status == "unverified")
+    claim("nor does a short one", factor.update(auth_payload="123").status == "unverified")
+    claim("the right code does", factor.update(auth_payload=app.at(now)).status == "verified")
+    claim("and it stays so", factor.fetch().status == "verified")
+    refused(403, 60311, lambda: factor.update(auth_payload=app.at(now)))
+    ask = lambda code, **more: ann.challenges.create(factor_sid=made.sid, auth_payload=code, **more)
+    claim("the code that verified is used up", ask(app.at(now)).status == "pending")
+    claim("the native API shows the same", native("GET", "/v1/factors/" + native_id(made.sid, "fct"))["status"] == "active")
+
+    now = next_minute()
+    approved = ask(app.at(now))
+    claim("a challenge with its code is approved", approved.status == "approved" and approved.sid.startswith("YC") and approved.factor_sid == made.sid)
+    claim("instants are instants", isinstance(approved.date_responded, datetime.datetime) and isinstance(approved.expiration_date, datetime.datetime))
+    for again in [app.at(now), app.at(now)[:3] + " " + app.at(now)[3:]]:
+        claim("never twice", ask(again).status == "pending")
+
+    now = next_minute()
+    details = {"details_message": "Sign in?", "details_fields": [{"label": "City", "value": "Gdynia"}], "hidden_details": {"ip": "1.2.3.4"}}
+    asked = ask(None, **details)
+    claim("details come back", asked.details["message"] == "Sign in?" and asked.details["fields"] == details["details_fields"] and asked.hidden_details == {"ip": "1.2.3.4"})
+    challenge = ann.challenges(asked.sid)
+    claim("a wrong code leaves it pending", challenge.update(auth_payload=wrong(app.at(now))).status == "pending")
+    claim("so does one of another length", challenge.update(auth_payload="1234").status == "pending")
+    claim("and no code says nothing", challenge.fetch().status == "pending" and challenge.fetch().date_responded is None)
+    claim("approved by the code", challenge.update(auth_payload=app.at(now)).status == "approved")
+    answered = refused(403, 60322, lambda: challenge.update(auth_payload=app.at(now)))
+    claim("its true state in details", answered.details["status"] == "approved" and answered.details["challenge"] == native_id(asked.sid, "chl"))
+    claim("the native API tells it too", native("GET", "/v1/challenges/" + native_id(asked.sid, "chl"))["status"] == "approved")
+    refused(400, 60307, lambda: challenge.notifications.create())
+
+    now = next_minute()
+    claim("a code that is used natively", native("POST", "/v1/checks", {"subject": "ann-0000-0002", "code": app.at(now)})["status"] == "approved")
+    claim("is refused here", ask(app.at(now)).status == "pending")
+    now = next_minute()
+    claim("and the other way round", ask(app.at(now)).status == "approved")
+    refused_natively("code_incorrect", "ann-0000-0002", app.at(now))
+    theirs = native("POST", "/v1/challenges", {"subject": "ann-0000-0002"})
+    hexadecimal = sid_of("YC", theirs["id"])
+    refused(404, 60391, lambda: ann.challenges(hexadecimal).fetch())
+    refused(404, 60391, lambda: ann.challenges(hexadecimal).update(auth_payload="123456"))
+
+    claim("renamed", factor.update(friendly_name="Old phone").friendly_name == "Old phone" and factor.fetch().friendly_name == "Old phone")
+    claim("said again is not changed", factor.update(config_time_step=30, config_alg="sha1").status == "verified")
+    refused(400, 60306, lambda: factor.update(config_code_length=8))
+    refused(404, 60390, lambda: service.entities("ann-0000-0001").factors(made.sid).fetch())
+    refused(404, 60391, lambda: service.entities("ann-0000-0001").challenges(asked.sid).fetch())
+    elsewhere = verify.services(verify.services.create(friendly_name="Other").sid)
+    other = elsewhere.entities("ann-0000-0002")
+    claim("every service sees a factor", other.factors(made.sid).fetch().sid == made.sid)
+    refused(404, 60391, lambda: other.challenges(asked.sid).fetch())
+    claim("and its own challenges", other.challenges.list() == [] and elsewhere.delete())
+
+    pages = ann.challenges.list(page_size=2)
+    claim("challenges over several pages", len(pages) > 5 and len({row.sid for row in pages}) == len(pages))
+    claim("oldest first", [row.sid for row in pages] == [row.sid for row in reversed(ann.challenges.list(order="desc", page_size=3))])
+    of = ann.challenges.list(status="approved")
+    claim("approved ones alone", {row.status for row in of} == {"approved"} and len(of) == 3)
+    claim("limits hold", len(ann.challenges.list(limit=2)) == 2)
+    claim("those of a factor", len(ann.challenges.list(factor_sid=made.sid)) == len(pages) and ann.challenges.list(factor_sid="YF" + "0" * 32) == [])
+    for more in [{"order": "up"}, {"status": "odd"}, {"factor_sid": "YF"}]:
+        unlisted(400, 60306, lambda: ann.challenges.list(**more))
+    short = ask(None, expiration_date=datetime.datetime.fromtimestamp(now + 120, datetime.timezone.utc))
+    for _ in range(3):
+        next_minute()
+    refused(403, 60323, lambda: ann.challenges(short.sid).update(auth_payload="123456"))
+    claim("expired stays readable", ann.challenges(short.sid).fetch().status == "expired")
+
+    claim("a success ends the row of wrong codes", ask(app.at(next_minute())).status == "approved")
+    now = next_minute()
+    asked = ask(None)
+    for _ in range(5):
+        tried = ann.challenges(asked.sid).update(auth_payload=wrong(app.at(now)))
+    claim("the fifth wrong code ends it", tried.status == "denied")
+    refused(429, 60308, lambda: ann.challenges(asked.sid).update(auth_payload=app.at(now)))
+    refused(429, 60308, lambda: ask(app.at(now)))
+    refused_natively("factor_locked", "ann-0000-0002", app.at(now))
+    next_minute()
+    now = next_minute()
+    claim("the pause is over at every door", ask(app.at(now)).status == "approved")
+    now = next_minute()
+    for _ in range(5):
+        refused_natively("code_incorrect", "ann-0000-0002", wrong(app.at(now)))
+    refused(429, 60308, lambda: ask(app.at(now)))
+
+    claim("delete is True", factor.delete() is True)
+    refused(404, 60390, lambda: factor.fetch())
+    refused(404, 60390, lambda: ask("123456"))
+    claim("gone natively too", native("GET", "/v1/factors/" + native_id(made.sid, "fct"))["status"] == "removed")
+    claim("the entity goes with the rest", service.entities("ann-0000-0002").delete() is True)
+    refused(404, 60391, lambda: ann.challenges(asked.sid).fetch())
+
+
+def imports_and_mistakes():
+    eve = service.entities("eve-0000-0001")
+    make = lambda **more: eve.new_factors.create(**{"friendly_name": "Eve", "factor_type": "totp", **more})
+    secret = pyotp.random_base32(64)
+    brought = make(binding_secret=secret, config_alg="sha256", config_code_length=8, config_time_step=60)
+    claim("a secret that is brought along", brought.binding["secret"] == secret)
+    now = next_minute()
+    app = pyotp.TOTP(secret, digits=8, digest=hashlib.sha256, interval=60)
+    claim("verified by its app", eve.factors(brought.sid).update(auth_payload=app.at(now)).status == "verified")
+    refused(409, 60317, lambda: make(binding_secret=secret.lower()))
+    refused(400, 60314, lambda: make(binding_secret="JBSWY3DPEHPK3PXP"))
+    refused(400, 60314, lambda: make(binding_secret="not base32"))
+    for more in [{"friendly_name": "x" * 65}, {"config_skew": 0}, {"config_skew": 2}, {"config_code_length": 5}, {"config_time_step": 19},
+                 {"config_alg": "md5"}, {"metadata": "[]"}, {"config_notification_platform": "none"}, {"binding_alg": "ES256"}]:
+        refused(400, 60306, lambda: make(**more))
+    refused(400, 60366, lambda: service.entities("eve").new_factors.create(friendly_name="x", factor_type="totp"))
+    refused(400, 60369, lambda: make(factor_type="passkeys"))
+    refused(400, 60369, lambda: make(factor_type=""))
+    refused(403, 60313, lambda: make(factor_type="push"))
+    refused(403, 60313, lambda: service.access_tokens.create(identity="eve-0000-0001", factor_type="push"))
+    refused(404, 20404, lambda: service.access_tokens("YK" + "0" * 32).fetch())
+    fresh = make()
+    for _ in range(5):
+        eve.factors(fresh.sid).update(auth_payload="000000")
+    locked = refused(429, 60310, lambda: eve.factors(fresh.sid).update(auth_payload="000000"))
+    claim("the text is the vendor's", "Max" in locked.msg)
+    for _ in range(14):
+        make()
+    refused(400, 60315, make)
+    claim("factors over several pages", len(eve.factors.list(page_size=3)) == 16)
+    claim("limits hold", len(eve.factors.list(limit=2)) == 2)
+    ask = lambda **more: eve.challenges.create(**{"factor_sid": brought.sid, **more})
+    for more in [{"factor_sid": "nonsense"}, {"auth_payload": "12"}, {"auth_payload": "123456789"}, {"details_message": "x" * 257},
+                 {"details_fields": ["{label=City, value=Gdynia}"]}, {"hidden_details": '{"a":1}'},
+                 {"expiration_date": datetime.datetime(2020, 1, 1)}, {"expiration_date": datetime.datetime(2120, 1, 1)}]:
+        refused(400, 60306, lambda: ask(**more))
+    refused(404, 60390, lambda: ask(factor_sid="YF" + "0" * 32))
+    refused(404, 60390, lambda: eve.factors("nonsense").fetch())
+    refused(404, 60391, lambda: eve.challenges("YC" + "0" * 32).fetch())
+    refused(400, 60306, lambda: eve.challenges(ask().sid).update(metadata={"a": "b"}))
+    shop = verify.services(verify.services.create(friendly_name="Shop E", totp_issuer="Nord", totp_code_length=7, totp_time_step=20).sid)
+    shops = shop.entities("eve-0000-0002").new_factors.create(friendly_name="Eve", factor_type="totp")
+    claim("what a service is set to", shops.config["code_length"] == 7 and shops.config["time_step"] == 20 and "issuer=Nord" in shops.binding["uri"])
+    refused(400, 60200, lambda: shop.update(totp_skew=2))
+    claim("a factor outlives the service it came through", shop.delete() is True)
+    pages = verify.services(SERVICE).entities("eve-0000-0002").factors
+    claim("seen from every service", [row.sid for row in pages.list()] == [shops.sid])
+    unlisted(400, 60374, lambda: pages.page(page_token="nonsense"))
+
+
 # One node may be a second behind another's settings and test clock, counts rate limits for itself, and knows only of its
 # own answers when it decides whether a quick second start is a repetition: those parts have a node of their own.
 at_home = [tries_and_sends, reading_and_ending, services, limits, around, mistakes]
-for part in [main_flow, tries_and_sends, reading_and_ending, services, payments, limits, around, attempts, mistakes]:
+native("POST", "/v1/subjects/ext:watchman/factors", {"type": "totp", "confirmed": True})
+for part in [main_flow, tries_and_sends, reading_and_ending, services, payments, limits, around, attempts, mistakes, entities, factors, imports_and_mistakes]:
     print("--", part.__name__)
     home = BASES[at_home.index(part) % len(BASES)] if part in at_home else None
     Balancer.nodes = itertools.cycle([home] if home else BASES)

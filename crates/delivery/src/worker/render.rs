@@ -6,7 +6,6 @@ use std::time::Duration;
 use countersign_core::command::Job;
 use countersign_core::ids::ProjectId;
 use countersign_core::message_template::Version;
-use countersign_core::recipient::Recipient;
 use countersign_core::tenancy::Project;
 use countersign_core::time::Timestamp;
 use countersign_core::verification::{Channel, Private};
@@ -20,12 +19,8 @@ use crate::text;
 const PROJECT_STALENESS: Duration = Duration::from_secs(1);
 
 impl Worker {
-    /// The message of a job, and whom it goes to.
-    pub(super) async fn render(
-        &self,
-        job: &Job,
-        now: Timestamp,
-    ) -> Result<(Outgoing, Recipient), &'static str> {
+    /// The message of a job, with whom it goes to.
+    pub(super) async fn render(&self, job: &Job, now: Timestamp) -> Result<Outgoing, &'static str> {
         let verification = &job.verification;
         let private = verification.open_private(&self.options.keys, &job.data_key);
         let private = private.ok_or("the recipient does not open")?;
@@ -35,8 +30,7 @@ impl Worker {
         let (code, message) = self.message(&project, &private, template.as_deref(), job)?;
         let channel = job.delivery.channel;
         let left = job.delivery.expires_at.since(now);
-        let to = Recipient::parse(&private.to).map_err(|_| "the recipient is none any more")?;
-        let outgoing = Outgoing {
+        Ok(Outgoing {
             to: private.to,
             channel: channel.as_str(),
             purpose: verification.purpose,
@@ -47,8 +41,7 @@ impl Worker {
             delivery_id: job.delivery.id.to_string(),
             deadline: left,
             lifetime: left,
-        };
-        Ok((outgoing, to))
+        })
     }
 
     fn message(

@@ -33,7 +33,7 @@ pub(crate) async fn submit(
     if app.services.treasury.is_metered(request.tenant)
         && let Some((to, amount)) = cost(app, project, &request).await?
     {
-        request.permit = app.services.treasury.take(request.tenant, &to, amount).await?;
+        request.permit = app.services.treasury.take(request.tenant, to.by_ref(), amount).await?;
     }
     let Permit::Granted(reservation) = request.permit.clone() else {
         return app.services.store.submit(request).await;
@@ -79,7 +79,7 @@ fn of_start(
     create: &Create,
     template: Option<&Version>,
 ) -> Option<(Recipient, u64)> {
-    let wanted = Wanted { tenant: request.tenant, purpose: create.purpose, to: &create.to };
+    let wanted = Wanted { tenant: request.tenant, purpose: create.purpose, to: create.to.by_ref() };
     // Which step of a workflow can be taken first is decided later.
     let steps = create.workflow.iter().map(|step| step.channel);
     let named = create.channel.or_else(|| request.routes.channels(&wanted).first().copied());
@@ -117,7 +117,7 @@ async fn of_resend(
     let row = &shown.verification;
     let of_it = || {
         let to = Recipient::parse(&private.to).ok()?;
-        let wanted = Wanted { tenant: request.tenant, purpose: row.purpose, to: &to };
+        let wanted = Wanted { tenant: request.tenant, purpose: row.purpose, to: to.by_ref() };
         let cost = |channel| {
             let draft = Draft {
                 private: &private,

@@ -102,6 +102,7 @@ fn read(fields: &mut Fields) -> Result<CheckChallenge, Problem> {
         method: method(fields)?,
         session: fields.line("session", rules::MAX_SUBJECT)?,
         transaction: transaction(fields)?,
+        origin: None,
     })
 }
 

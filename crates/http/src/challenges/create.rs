@@ -123,6 +123,7 @@ pub(crate) fn read(fields: &mut Fields) -> Result<NewChallenge, Problem> {
         lifetime: Duration::from_secs(lifetime),
         private,
         code: code.map(|code| Entered(Zeroizing::new(code))),
+        origin: None,
     })
 }
 

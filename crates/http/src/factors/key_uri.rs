@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 /// What RFC 3986 calls unreserved stays as it is; a space becomes `%20`, which apps read where they do not read a plus.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The URL of a factor; `None` for kinds that no app reads one for. `issuer` and `account` stand before and behind a colon,
 /// so one inside them is replaced. What apps assume anyway is left out: some refuse what they know too well.
@@ -15,6 +15,26 @@ pub(super) fn key_uri(
     private: &FactorPrivate,
     issuer: &str,
     account: &str,
+) -> Option<Zeroizing<String>> {
+    spelled(means, private, issuer, account, false)
+}
+
+/// The same with everything in it, for those who expect to find it.
+pub(crate) fn whole_key_uri(
+    means: &Means,
+    private: &FactorPrivate,
+    issuer: &str,
+    account: &str,
+) -> Option<Zeroizing<String>> {
+    spelled(means, private, issuer, account, true)
+}
+
+fn spelled(
+    means: &Means,
+    private: &FactorPrivate,
+    issuer: &str,
+    account: &str,
+    whole: bool,
 ) -> Option<Zeroizing<String>> {
     let (kind, algorithm, digits) = match means {
         Means::Totp { algorithm, digits, .. } => ("totp", algorithm, digits),
@@ -25,14 +45,14 @@ pub(super) fn key_uri(
     let secret = base32(&private.secret.0);
     let mut url =
         Zeroizing::new(format!("otpauth://{kind}/{issuer}:{account}?secret={}&issuer={issuer}", *secret));
-    if *algorithm != Algorithm::Sha1 {
+    if whole || *algorithm != Algorithm::Sha1 {
         url.push_str(&format!("&algorithm={}", algorithm.as_str()));
     }
-    if *digits != 6 {
+    if whole || *digits != 6 {
         url.push_str(&format!("&digits={digits}"));
     }
     match means {
-        Means::Totp { period, .. } if *period != 30 => url.push_str(&format!("&period={period}")),
+        Means::Totp { period, .. } if whole || *period != 30 => url.push_str(&format!("&period={period}")),
         Means::Hotp { counter, .. } => url.push_str(&format!("&counter={counter}")),
         _ => {}
     }
@@ -60,7 +80,7 @@ pub(super) fn warnings(means: &Means) -> Vec<&'static str> {
 }
 
 /// A secret in Base32, without padding.
-pub(super) fn base32(secret: &[u8]) -> Zeroizing<String> {
+pub(crate) fn base32(secret: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(data_encoding::BASE32_NOPAD.encode(secret))
 }
 
@@ -89,6 +109,8 @@ mod tests {
         let expected = "otpauth://totp/Nord%20Parts:ann%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Nord%20Parts";
         assert_eq!(*url, expected);
         assert!(warnings(&means).is_empty());
+        let whole = whole_key_uri(&means, &private(), "Nord Parts", "ann@example.com").unwrap();
+        assert_eq!(*whole, format!("{expected}&algorithm=SHA1&digits=6&period=30"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub(crate) mod change;
 pub(crate) mod enrol;
 pub(crate) mod enrolled;
 pub(crate) mod key_uri;
-mod plan;
+pub(crate) mod plan;
 mod qr;
 pub(crate) mod regenerate;
 pub(crate) mod remove;

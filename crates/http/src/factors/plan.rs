@@ -50,6 +50,7 @@ pub(super) fn read(entropy: &dyn EntropySource, fields: &mut Fields) -> Result<E
         name: name(fields)?,
         account: if has_secret { account(fields)? } else { None },
         serial: if has_secret { fields.line("serial", limits::MAX_FACTOR_TEXT)? } else { None },
+        metadata: None,
         proven: has_secret && fields.boolean("confirmed")?.unwrap_or(false),
     };
     match fields.unread() {
@@ -152,9 +153,7 @@ fn secret(
         if encoding.is_some() {
             return Err(invalid("secret_encoding", "goes only with a `secret`"));
         }
-        let mut bytes = Zeroizing::new(vec![0; algorithm.secret_bytes()]);
-        entropy.fill(&mut bytes);
-        return Ok(SecretBytes(bytes));
+        return Ok(fresh(entropy, algorithm));
     };
     let hex = encoding.unwrap_or(false);
     let why = if hex { "must be hexadecimal digits, two a byte" } else { "must be Base32 (A to Z, 2 to 7)" };
@@ -167,8 +166,15 @@ fn secret(
     Ok(SecretBytes(bytes))
 }
 
+/// A secret that nobody brings.
+pub(crate) fn fresh(entropy: &dyn EntropySource, algorithm: Algorithm) -> SecretBytes {
+    let mut bytes = Zeroizing::new(vec![0; algorithm.secret_bytes()]);
+    entropy.fill(&mut bytes);
+    SecretBytes(bytes)
+}
+
 /// As people copy it: in groups, in small letters, with or without padding.
-fn decode(text: &str, hex: bool) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn decode(text: &str, hex: bool) -> Option<Zeroizing<Vec<u8>>> {
     let plain: Zeroizing<String> = Zeroizing::new(
         text.chars()
             .filter(|symbol| !matches!(symbol, ' ' | '-'))

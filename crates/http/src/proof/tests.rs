@@ -217,6 +217,7 @@ fn challenge(mode: Mode, purpose: Purpose, sealed: Vec<u8>) -> Challenge {
         spent: false,
         epoch: [0; 16],
         redeemed_at: None,
+        origin: None,
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) async fn resolve(
         return Err(Problem::plain(Code::RecipientCannotReceive).param("channel"));
     }
     let routes = app.services.board.routes_now(app.services.clock.now());
-    let wanted = Wanted { tenant: Tenant { project, mode: Mode::Live }, purpose, to: &to };
+    let wanted = Wanted { tenant: Tenant { project, mode: Mode::Live }, purpose, to: to.by_ref() };
     let explained = routes.explain(&wanted, wished);
     Ok(json(StatusCode::OK, &view(explained, &to, purpose, bound_to)))
 }

@@ -54,7 +54,7 @@ pub(crate) fn aim_of_text(app: &App, tenant: &Tenant, text: &str, param: &str) -
 
 /// The customer's name for a person, under the same rule as `subject` of a verification. What looks like an id of ours is
 /// no name: fields could not tell it from one.
-fn name_of(app: &App, tenant: &Tenant, text: &str, param: &str) -> Result<SubjectName, Problem> {
+pub(crate) fn name_of(app: &App, tenant: &Tenant, text: &str, param: &str) -> Result<SubjectName, Problem> {
     if text.parse::<SubjectId>().is_ok() {
         return Err(invalid(param, "must not look like an id (`sbj_…`)"));
     }

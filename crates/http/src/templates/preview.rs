@@ -96,7 +96,7 @@ pub(crate) async fn handle(
     let price = to.and_then(|to| {
         let routes = app.routes();
         let tenant = Tenant { mode: Mode::Live, ..member.tenant };
-        let explained = routes.explain(&Wanted { tenant, purpose, to: &to }, Some(channel));
+        let explained = routes.explain(&Wanted { tenant, purpose, to: to.by_ref() }, Some(channel));
         let price = explained.steps.first()?.price?;
         Some(crate::budgets::money(price.price.times(written.parts)))
     });

@@ -60,7 +60,7 @@ pub(super) fn by_default(app: &App, member: &Member, purpose: Purpose, to: &Reci
         step.channel.reaches(to.kind()) && member.policy().allows_channel(step.channel, purpose)
     };
     let steps: Vec<Step> = steps.filter(allowed).collect();
-    let routed = app.routes().channels(&Wanted { tenant: member.tenant, purpose, to });
+    let routed = app.routes().channels(&Wanted { tenant: member.tenant, purpose, to: to.by_ref() });
     let usable = |step: &Step| step.channel.suits(to) && routed.contains(&step.channel);
     if steps.iter().any(usable) { steps } else { Vec::new() }
 }

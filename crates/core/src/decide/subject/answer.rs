@@ -23,6 +23,9 @@ const NUMBER: CodeFormat = CodeFormat { length: 2, alphabet: Alphabet::Digits };
 
 pub(super) fn check(turn: &Turn<'_>, id: ChallengeId, check: &CheckChallenge) -> Result<Decision, Refusal> {
     let (row, challenge) = find(turn, id)?;
+    if check.origin.is_some() && check.origin != challenge.origin {
+        return Err(Refusal::NotFound);
+    }
     let changing = Changing::new(turn, &row).of_challenge(id);
     check_on(turn, changing, row, challenge, check)
 }

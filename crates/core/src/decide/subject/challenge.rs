@@ -38,6 +38,7 @@ pub(super) fn begin(turn: &Turn<'_>, new: &NewChallenge) -> Result<Decision, Ref
             method: None,
             session: new.private.session.clone(),
             transaction: new.private.transaction.clone(),
+            origin: new.origin,
         };
         let (effects, answer) = answer::check_on(turn, changing, row, challenge, &check)?;
         // What is refused without costing a try leaves no challenge behind.
@@ -155,6 +156,7 @@ fn new_challenge(
         spent: false,
         epoch: *turn.keys.epoch(),
         redeemed_at: None,
+        origin: new.origin,
     })
 }
 

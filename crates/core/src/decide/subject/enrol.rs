@@ -67,6 +67,7 @@ fn means_of(turn: &Turn<'_>, id: FactorId, enrol: &Enrol) -> Option<(Means, Fact
         name: enrol.name.clone(),
         account: enrol.account.clone(),
         serial: enrol.serial.clone(),
+        metadata: enrol.metadata.clone(),
     };
     let means = match &enrol.plan {
         FactorPlan::Totp { algorithm, digits, period, secret } => {

@@ -1,5 +1,5 @@
-//! What there is no counterpart of yet: factors, challenges, passkeys, access tokens. Their paths say so with the
-//! vendor's codes, after the credentials and the service were looked at like everywhere.
+//! What there is no counterpart of: passkeys, and the access tokens that only the vendor's push factors need. Their paths say
+//! so with the vendor's codes, after the credentials and the service were looked at like everywhere.
 
 use axum::extract::{Path, RawPathParams, State};
 use axum::http::{StatusCode, Uri};
@@ -9,8 +9,6 @@ use serde_json::json;
 
 use super::client::Client;
 use super::error::TwilioError;
-use super::form::Form;
-use super::page::{PARAMETERS, Page};
 use super::services::find;
 use crate::answer;
 use crate::app::App;
@@ -33,16 +31,8 @@ pub(crate) async fn create(
     params: RawPathParams,
     client: Client,
 ) -> Result<Response, TwilioError> {
-    let error = TwilioError::new(403, 60313, "Factors are not available on this server");
+    let error = TwilioError::new(403, 60313, "Push factors and passkeys are not available on this server");
     refused(&app, &params, client, error).await
-}
-
-pub(crate) async fn entity(
-    State(app): State<App>,
-    params: RawPathParams,
-    client: Client,
-) -> Result<Response, TwilioError> {
-    refused(&app, &params, client, TwilioError::new(404, 60392, "Entity not found")).await
 }
 
 pub(crate) async fn factor(
@@ -69,20 +59,6 @@ pub(crate) async fn access_token(
 ) -> Result<Response, TwilioError> {
     let path = super::rows::shown(uri.path());
     refused(&app, &params, client, TwilioError::not_found(&path)).await
-}
-
-/// No entities.
-pub(crate) async fn entities(
-    State(app): State<App>,
-    Path(sid): Path<String>,
-    uri: Uri,
-    client: Client,
-) -> Result<Response, TwilioError> {
-    let account = client.may(Scope::VerificationsRead)?;
-    let service = find(&app, &account, &sid).await?;
-    let form = Form::of_query(&uri).only(&PARAMETERS)?;
-    let page = Page::of(&form, &uri, format!("/v2/Services/{}/Entities", service.sid()))?;
-    Ok(page.answer(&account, "entities", Vec::new(), None))
 }
 
 /// `/v2/Forms/form-push`: empty forms, as in the vendor's own example.

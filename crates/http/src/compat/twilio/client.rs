@@ -5,15 +5,17 @@ use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use countersign_core::command::{Command, Request};
 use countersign_core::ids::ProjectId;
+use countersign_core::subject::{Act, Aim, Authority, SubjectCommand};
 use countersign_core::tenancy::Scope;
 use countersign_core::time::Timestamp;
 use zeroize::Zeroizing;
 
-use super::error::TwilioError;
+use super::error::{Asked, TwilioError};
 use super::sid::Sid;
 use crate::app::App;
 use crate::auth;
 use crate::caller::{Caller, Member};
+use crate::subjects::{Declined, Told, decide};
 
 /// Where the dialect is mounted.
 pub(crate) const MOUNT: &str = "/compat/twilio";
@@ -76,6 +78,34 @@ impl Account {
             limits_apply: true,
             ..self.member.request(app, command, None)
         }
+    }
+
+    /// Asks the rules something about a subject.
+    pub(crate) async fn ask(
+        &self,
+        app: &App,
+        aim: Aim,
+        act: Act,
+    ) -> Result<Result<Told, Declined>, TwilioError> {
+        let command = Command::Subject(Box::new(SubjectCommand { aim, act }));
+        Ok(decide(app, self.request(app, command)).await?)
+    }
+
+    /// The same where nothing but success is an answer.
+    pub(crate) async fn told(
+        &self,
+        app: &App,
+        aim: Aim,
+        act: Act,
+        asked: Asked,
+    ) -> Result<Told, TwilioError> {
+        let told = self.ask(app, aim, act).await?;
+        told.map_err(|declined| TwilioError::of_decline(&declined, asked, self.now(app)))
+    }
+
+    /// What gives these credentials the right to remove factors that are in use: their scope, or nothing.
+    pub(crate) fn authority(&self) -> Authority {
+        if self.member.may(Scope::FactorsManage) { Authority::Key } else { Authority::None }
     }
 }
 

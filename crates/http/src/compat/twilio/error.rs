@@ -15,6 +15,7 @@ use super::view::status_name;
 use crate::answer;
 use crate::error_code::ErrorCode;
 use crate::problem::Problem;
+use crate::subjects::Declined;
 
 /// An error of the vendor's list.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,6 +158,11 @@ impl TwilioError {
         }
     }
 
+    /// The same for a parameter of factors and challenges, whose wrong parameters have a code of their own.
+    pub(crate) fn of_factors(self) -> Self {
+        if self.code == 60200 { Self { code: 60306, ..self } } else { self }
+    }
+
     pub(crate) fn payment_missing() -> Self {
         Self::new(400, 60206, "Amount and Payee are required for a PSD2 service")
     }
@@ -172,6 +178,71 @@ impl TwilioError {
 
     fn too_many_checks() -> Self {
         Self::new(429, 60202, "Max check attempts reached")
+    }
+}
+
+/// What a call about a person was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Entity,
+    Factor,
+    Challenge,
+}
+
+impl Asked {
+    /// There is none.
+    pub(crate) fn missing(self) -> TwilioError {
+        match self {
+            Self::Entity => TwilioError::new(404, 60392, "Entity not found"),
+            Self::Factor => TwilioError::new(404, 60390, "Factor not found"),
+            Self::Challenge => TwilioError::new(404, 60391, "Challenge not found"),
+        }
+    }
+
+    /// Too many wrong codes.
+    fn too_many_codes(self) -> TwilioError {
+        match self {
+            Self::Entity | Self::Factor => {
+                TwilioError::new(429, 60310, "Max factor verification attempts reached")
+            }
+            Self::Challenge => TwilioError::new(429, 60308, "Max challenge attempts reached"),
+        }
+    }
+}
+
+impl TwilioError {
+    /// What a refusal about a person, a factor or a challenge means here.
+    pub(crate) fn of_decline(declined: &Declined, asked: Asked, now: Timestamp) -> Self {
+        let now = declined.snapshot.as_ref().map_or(now, |snapshot| snapshot.at);
+        let error = match declined.refusal {
+            Refusal::NotFound => asked.missing(),
+            Refusal::FactorRequired => Self::new(403, 60318, "Factor is unverified"),
+            Refusal::LimitReached => Self::new(400, 60315, "The entity has as many factors as it may"),
+            Refusal::StateConflict => {
+                Self::new(403, 60311, "Factor verification failed: it waits for no code")
+            }
+            Refusal::ChallengeAlreadyApproved | Refusal::ChallengeDenied => {
+                Self::new(403, 60322, "Challenge has been answered already")
+            }
+            Refusal::ChallengeExpired | Refusal::ChallengeCanceled => {
+                Self::new(403, 60323, "Challenge has expired")
+            }
+            Refusal::ChallengeMaxAttempts | Refusal::FactorLocked(None) => asked.too_many_codes(),
+            Refusal::FactorLocked(Some(until)) => asked.too_many_codes().until(until, now, "codes"),
+            Refusal::RemovalUnproven => {
+                Self::new(403, 20403, "These credentials may not remove factors that are in use")
+            }
+            Refusal::CodeIncorrect | Refusal::CodeMalformed => Self::invalid("AuthPayload", "").of_factors(),
+            other => Self::of_refusal(other, None, "", now),
+        };
+        let challenge = declined.snapshot.as_ref().and_then(|snapshot| snapshot.challenge.as_ref());
+        match challenge {
+            Some(challenge) => error.with(json!({
+                "challenge_sid": Sid("YC", *challenge.id.as_bytes()), "challenge": challenge.id.to_string(),
+                "status": challenge.status.status(), "reason": challenge.status.reason(),
+            })),
+            None => error,
+        }
     }
 }
 
@@ -257,6 +328,29 @@ mod tests {
         ] {
             let error = TwilioError::of_start(refusal, channel, None, now);
             assert_eq!((error.status, error.code), (status, code), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_about_factors_have_codes_of_their_own() {
+        let now = Timestamp::default();
+        let until = Some(Timestamp::from_millis(30_000));
+        for (refusal, asked, status, code, wait) in [
+            (Refusal::NotFound, Asked::Entity, 404, 60392, None),
+            (Refusal::NotFound, Asked::Factor, 404, 60390, None),
+            (Refusal::NotFound, Asked::Challenge, 404, 60391, None),
+            (Refusal::FactorLocked(until), Asked::Factor, 429, 60310, Some(30)),
+            (Refusal::FactorLocked(until), Asked::Challenge, 429, 60308, Some(30)),
+            (Refusal::FactorLocked(None), Asked::Challenge, 429, 60308, None),
+            (Refusal::ChallengeMaxAttempts, Asked::Challenge, 429, 60308, None),
+            (Refusal::ChallengeDenied, Asked::Challenge, 403, 60322, None),
+            (Refusal::ChallengeCanceled, Asked::Challenge, 403, 60323, None),
+            (Refusal::RemovalUnproven, Asked::Factor, 403, 20403, None),
+            (Refusal::RootUnknown, Asked::Challenge, 503, 20503, None),
+        ] {
+            let declined = Declined { refusal, snapshot: None, replayed: false };
+            let error = TwilioError::of_decline(&declined, asked, now);
+            assert_eq!((error.status, error.code, error.retry_after), (status, code, wait), "{refusal:?}");
         }
     }
 

@@ -45,9 +45,14 @@ impl Form {
 
     /// Refuses names this call does not know: nothing a caller asks for is dropped in silence.
     pub(crate) fn only(self, known: &[&str]) -> Result<Self, TwilioError> {
+        self.has_only(known).map(|()| self)
+    }
+
+    /// The same for a form that is kept.
+    pub(crate) fn has_only(&self, known: &[&str]) -> Result<(), TwilioError> {
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(TwilioError::invalid(name, "is not a parameter of this call")),
-            None => Ok(self),
+            None => Ok(()),
         }
     }
 

@@ -7,9 +7,12 @@
 mod absent;
 mod attempts;
 mod buckets;
+mod challenges;
 mod checks;
 mod client;
+mod entities;
 mod error;
+mod factors;
 mod form;
 pub(crate) mod import;
 mod lately;
@@ -23,6 +26,7 @@ mod services;
 mod sid;
 mod start;
 mod templates;
+mod totp;
 mod verifications;
 mod view;
 mod webhooks;
@@ -33,7 +37,7 @@ use axum::extract::Request;
 use axum::http::Uri;
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, any, delete, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
@@ -64,7 +68,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/v2/SafeList/Numbers/{number}", get(safelist::fetch).delete(safelist::delete)),
     ];
     paths.extend(of_service());
-    paths.extend(factors());
+    paths.extend(of_persons());
     paths
 }
 
@@ -101,24 +105,27 @@ fn one<T: Resource + Send + Sync + 'static>() -> MethodRouter<App> {
     post(resource::update::<T>).get(resource::fetch::<T>).delete(resource::delete::<T>)
 }
 
-/// What there is nothing of yet.
-fn factors() -> [(&'static str, MethodRouter<App>); 13] {
+/// Persons, their factors and challenges; and the sorts of factors there are none of.
+fn of_persons() -> [(&'static str, MethodRouter<App>); 13] {
     [
-        ("/v2/Services/{service}/Entities", post(absent::create).get(absent::entities)),
-        ("/v2/Services/{service}/Entities/{identity}", get(absent::entity).delete(absent::entity)),
-        ("/v2/Services/{service}/Entities/{identity}/Factors", post(absent::create).get(absent::entity)),
+        ("/v2/Services/{service}/Entities", post(entities::create).get(entities::list)),
+        ("/v2/Services/{service}/Entities/{identity}", get(entities::fetch).delete(entities::delete)),
+        ("/v2/Services/{service}/Entities/{identity}/Factors", post(factors::create).get(factors::list)),
         (
             "/v2/Services/{service}/Entities/{identity}/Factors/{sid}",
-            post(absent::factor).get(absent::factor).merge(delete(absent::factor)),
+            post(factors::update).get(factors::fetch).delete(factors::delete),
         ),
-        ("/v2/Services/{service}/Entities/{identity}/Challenges", post(absent::create).get(absent::entity)),
+        (
+            "/v2/Services/{service}/Entities/{identity}/Challenges",
+            post(challenges::create).get(challenges::list),
+        ),
         (
             "/v2/Services/{service}/Entities/{identity}/Challenges/{sid}",
-            post(absent::challenge).get(absent::challenge),
+            post(challenges::update).get(challenges::fetch),
         ),
         (
             "/v2/Services/{service}/Entities/{identity}/Challenges/{sid}/Notifications",
-            post(absent::challenge),
+            post(challenges::notify),
         ),
         ("/v2/Services/{service}/AccessTokens", post(absent::create)),
         ("/v2/Services/{service}/AccessTokens/{sid}", get(absent::access_token)),

@@ -2,6 +2,7 @@
 
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::client::Account;
@@ -50,6 +51,18 @@ impl Page {
     /// 60374, for a token that this list did not make.
     pub(crate) fn wrong_token() -> TwilioError {
         TwilioError::new(400, 60374, "Invalid parameter `PageToken`")
+    }
+
+    /// The id that the page before ended with.
+    pub(crate) fn cursor(&self) -> Result<Option<[u8; 16]>, TwilioError> {
+        let Some(token) = &self.after else { return Ok(None) };
+        let id = HEXLOWER.decode(token.as_bytes()).ok().and_then(|id| id.try_into().ok());
+        id.map(Some).ok_or_else(Self::wrong_token)
+    }
+
+    /// The token of a page behind this id.
+    pub(crate) fn token(id: &[u8; 16]) -> String {
+        HEXLOWER.encode(id)
     }
 
     /// The rows of this page of a list that lies in memory.

@@ -16,7 +16,7 @@ use super::error::TwilioError;
 use super::form::Form;
 use super::page::{PARAMETERS, Page};
 use super::sid::Sid;
-use super::{rows, view};
+use super::{rows, totp, view};
 use crate::answer;
 use crate::app::App;
 
@@ -37,7 +37,7 @@ pub(crate) struct ServiceSettings {
     pub(crate) keep_final_state: bool,
     pub(crate) default_template_sid: Option<String>,
     pub(crate) verify_event_subscription_enabled: bool,
-    /// What belongs to factors: kept and shown.
+    /// What belongs to factors: `Totp.…` is what new ones are set to, the rest is kept and shown.
     pub(crate) others: Vec<(String, String)>,
 }
 
@@ -96,11 +96,11 @@ impl Service {
         Origin { dialect: Dialect::Twilio, service: self.id }
     }
 
-    fn other(&self, name: &str) -> Option<&str> {
+    pub(crate) fn other(&self, name: &str) -> Option<&str> {
         self.settings.others.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.other(name)?.parse().ok()
     }
 
@@ -263,10 +263,7 @@ pub(crate) fn changed(mut settings: ServiceSettings, form: &Form) -> Result<Serv
         super::templates::known(sid)?;
         settings.default_template_sid = Some(sid.to_owned());
     }
-    let numbers = [("Totp.TimeStep", 20..=60), ("Totp.CodeLength", 3..=8), ("Totp.Skew", 0..=2)];
-    for (name, bounds) in numbers {
-        form.number(name, bounds)?;
-    }
+    totp::Config::read(form, "Totp")?;
     for name in OTHERS {
         if let Some(value) = form.one(name)? {
             let value = rows::text(name, value, 255)?;

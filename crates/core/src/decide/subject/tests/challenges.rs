@@ -6,6 +6,7 @@ use crate::challenge::{ChallengePrivate, ChallengeStatus, Method};
 use crate::command::Answer;
 use crate::ids::VerificationId;
 use crate::limits;
+use crate::origin::{Dialect, Origin};
 use crate::refusal::Refusal;
 use crate::subject::{Act, Aim, CheckChallenge, NewChallenge};
 use crate::verification::Purpose;
@@ -124,6 +125,34 @@ fn an_answer_may_come_with_the_question() {
     world.pass(seconds(30));
     let right = with(&world, &totp_at(world.now, 0));
     assert!(granted(&world.submit(world.named("ann"), Act::Challenge(Box::new(right)))));
+}
+
+#[test]
+fn a_dialect_answers_only_challenges_of_its_own_service() {
+    let mut world = World::new();
+    world.has("ann", hotp_from(0));
+    let origin = |service: u8| Some(Origin { dialect: Dialect::Twilio, service: [service; 16] });
+    let through =
+        |service: u8, code: &str| Act::Check(CheckChallenge { origin: origin(service), ..check(code) });
+    let native = world.ask("ann");
+    let begun = NewChallenge { origin: origin(1), ..world.new_challenge() };
+    let theirs = world.begin("ann", begun);
+    for (id, service) in [(native, 1), (theirs, 2)] {
+        let refused = world.submit(Aim::Challenge(id), through(service, &hotp_of(0)));
+        assert_eq!(declined(&refused), Refusal::NotFound);
+        assert_eq!(world.rows.challenges[&id].checks_used, 0, "nothing is spent where nothing is seen");
+    }
+    assert!(granted(&world.submit(Aim::Challenge(theirs), through(1, &hotp_of(0)))));
+    let new = NewChallenge { origin: origin(1), ..world.new_challenge() };
+    let at_once = NewChallenge { code: Some(entered(&hotp_of(1))), ..new.clone() };
+    assert!(granted(&world.submit(world.named("ann"), Act::Challenge(Box::new(at_once)))));
+    let theirs = world.begin("ann", new);
+    assert!(granted(&world.check(theirs, &hotp_of(2))), "the native door answers any of the customer's");
+    assert_eq!(
+        declined(&world.check(native, &hotp_of(0))),
+        Refusal::CodeIncorrect,
+        "used up at another door"
+    );
 }
 
 #[test]

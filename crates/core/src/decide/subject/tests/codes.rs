@@ -151,7 +151,7 @@ fn a_subject_has_one_list_of_backup_codes() {
     let mut world = World::new();
     world.has("ann", FactorPlan::BackupCodes(vec![[1; 16]; 1]));
     let plan = FactorPlan::BackupCodes(vec![[2; 16]; 1]);
-    let enrol = Enrol { plan, name: None, account: None, serial: None, proven: false };
+    let enrol = Enrol { plan, name: None, account: None, serial: None, metadata: None, proven: false };
     let answer = world.submit(world.named("ann"), Act::Enrol(Box::new(enrol)));
     assert_eq!(declined(&answer), Refusal::StateConflict);
 }
@@ -246,7 +246,14 @@ fn after_a_hundred_failures_only_an_unlock_helps() {
 #[test]
 fn a_factor_is_usable_from_its_first_right_code_on() {
     let mut world = World::new();
-    let enrol = Enrol { plan: super::world::totp(), name: None, account: None, serial: None, proven: false };
+    let enrol = Enrol {
+        plan: super::world::totp(),
+        name: None,
+        account: None,
+        serial: None,
+        metadata: None,
+        proven: false,
+    };
     let answer = world.submit(world.named("ann"), Act::Enrol(Box::new(enrol.clone())));
     let id = subject(&answer).factor.unwrap();
     assert!(subject(&answer).reveal);

@@ -15,7 +15,14 @@ fn pair() -> Ed25519KeyPair {
 }
 
 fn waiting(world: &mut World) -> (FactorId, String) {
-    let enrol = Enrol { plan: FactorPlan::Push, name: None, account: None, serial: None, proven: true };
+    let enrol = Enrol {
+        plan: FactorPlan::Push,
+        name: None,
+        account: None,
+        serial: None,
+        metadata: None,
+        proven: true,
+    };
     let answer = world.submit(world.named("ann"), Act::Enrol(Box::new(enrol)));
     let id = subject(&answer).factor.unwrap();
     assert_eq!(

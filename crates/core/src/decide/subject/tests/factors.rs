@@ -75,7 +75,8 @@ fn a_removed_factor_answers_nothing_any_more_also_in_the_same_batch() {
 #[test]
 fn one_that_is_not_confirmed_is_removed_without_a_proof() {
     let mut world = World::new();
-    let enrol = Enrol { plan: totp(), name: None, account: None, serial: None, proven: false };
+    let enrol =
+        Enrol { plan: totp(), name: None, account: None, serial: None, metadata: None, proven: false };
     let answer = world.submit(world.named("ann"), Act::Enrol(Box::new(enrol)));
     let id = subject(&answer).factor.unwrap();
     assert!(matches!(remove(&mut world, id, Authority::None), Answer::Subject(_)));
@@ -98,6 +99,22 @@ fn a_switched_off_factor_answers_nothing_until_it_is_switched_on() {
 }
 
 #[test]
+fn the_customers_notes_about_a_factor_outlive_its_renaming() {
+    let mut world = World::new();
+    let notes = Some(vec![("os".to_owned(), "ios".to_owned())]);
+    let metadata = notes.clone();
+    let enrol = Enrol { plan: totp(), name: None, account: None, serial: None, metadata, proven: true };
+    let answer = world.submit(world.named("ann"), Act::Enrol(Box::new(enrol)));
+    let id = subject(&answer).factor.unwrap();
+    let change = FactorChange { name: Some(Some("phone".to_owned())), enabled: None };
+    world.submit(Aim::Factor(id), Act::Change(change));
+    let row = &world.rows.subjects[&world.rows.factors[&id]];
+    let data_key = row.open_data_key(&world.keys).unwrap();
+    let private = world.factor(id).open(&world.tenant, &data_key, row.data_key.root).unwrap();
+    assert_eq!((private.metadata, private.name.as_deref()), (notes, Some("phone")));
+}
+
+#[test]
 fn a_name_can_be_given_changed_and_taken_away() {
     let mut world = World::new();
     let id = world.has_totp("ann");
@@ -116,7 +133,7 @@ fn a_name_can_be_given_changed_and_taken_away() {
 fn a_subject_has_sixteen_factors_and_not_more() {
     let mut world = World::new();
     let ids: Vec<_> = (0..limits::MAX_FACTORS).map(|_| world.has_totp("ann")).collect();
-    let enrol = Enrol { plan: totp(), name: None, account: None, serial: None, proven: true };
+    let enrol = Enrol { plan: totp(), name: None, account: None, serial: None, metadata: None, proven: true };
     let enrol = Act::Enrol(Box::new(enrol));
     let answer = world.submit(world.named("ann"), enrol.clone());
     assert_eq!(declined(&answer), Refusal::LimitReached);
@@ -142,7 +159,8 @@ fn names_of_removed_factors_are_kept_but_not_for_ever() {
 #[test]
 fn a_failed_activation_counts_and_locks() {
     let mut world = World::new();
-    let enrol = Enrol { plan: hotp_from(0), name: None, account: None, serial: None, proven: false };
+    let enrol =
+        Enrol { plan: hotp_from(0), name: None, account: None, serial: None, metadata: None, proven: false };
     let answer = world.submit(world.named("ann"), Act::Enrol(Box::new(enrol)));
     let id = subject(&answer).factor.unwrap();
     for _ in 0..5 {

@@ -185,7 +185,7 @@ impl World {
 
     /// Enrols a factor that is usable at once.
     pub(super) fn has(&mut self, external_id: &str, plan: FactorPlan) -> FactorId {
-        let enrol = Enrol { plan, name: None, account: None, serial: None, proven: true };
+        let enrol = Enrol { plan, name: None, account: None, serial: None, metadata: None, proven: true };
         let answer = self.submit(self.named(external_id), Act::Enrol(Box::new(enrol)));
         subject(&answer).factor.unwrap()
     }
@@ -202,6 +202,7 @@ impl World {
             lifetime: seconds(300),
             private: ChallengePrivate::default(),
             code: None,
+            origin: None,
         }
     }
 
@@ -272,7 +273,7 @@ pub(super) fn hotp_of(counter: u64) -> String {
 }
 
 pub(super) fn check(code: &str) -> CheckChallenge {
-    CheckChallenge { code: entered(code), method: None, session: None, transaction: None }
+    CheckChallenge { code: entered(code), method: None, session: None, transaction: None, origin: None }
 }
 
 pub(super) fn by(method: Method, code: &str) -> CheckChallenge {

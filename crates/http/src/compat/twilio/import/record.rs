@@ -2,6 +2,7 @@
 
 use crate::compat::twilio::form::Form;
 use crate::compat::twilio::sid::Sid;
+use crate::compat::twilio::totp;
 use crate::value::Value;
 
 /// What can be imported.
@@ -101,13 +102,17 @@ impl Record {
         let sid = text("sid").ok_or("it has no `sid`")?;
         let known = Kind::ALL.iter().find_map(|&kind| Some((kind, Sid::parse(kind.prefix(), &sid)?.1)));
         let (kind, id) = known.ok_or("its `sid` is none of a service, rate limit, bucket or safe number")?;
-        let mut pairs = Vec::new();
+        let (mut pairs, mut unserved) = (Vec::new(), Vec::new());
         for &(path, parameter) in kind.parameters() {
             match inner(members, path) {
                 None | Some(Value::Null) => {}
                 Some(value) => {
                     let value = written(value).ok_or_else(|| format!("`{path}` has another type"))?;
-                    pairs.push((parameter.to_owned(), value));
+                    if totp::is_not_served(parameter, &value) {
+                        unserved.push((path.to_owned(), "factors here have 6 to 8 digits and a skew of 1"));
+                    } else {
+                        pairs.push((parameter.to_owned(), value));
+                    }
                 }
             }
         }
@@ -118,7 +123,7 @@ impl Record {
             form,
             service: text("service_sid"),
             limit: text("rate_limit_sid"),
-            left: left(kind, members),
+            left: [unserved, left(kind, members)].concat(),
         })
     }
 
@@ -201,12 +206,26 @@ mod tests {
     fn what_has_no_counterpart_is_told() {
         let json = r#"{"sid":"VA0123456789abcdef0123456789abcdef","account_sid":"AC1","friendly_name":"Shop","code_length":6,
             "push":{"include_date":false,"fcm_credential_sid":null},"whatsapp":{"from":"+15005550006"},
-            "totp":{"issuer":null,"skew":2},"news":"x","verify_event_subscription_enabled":false,"links":{"a":"b"}}"#;
+            "totp":{"issuer":null,"skew":1},"news":"x","verify_event_subscription_enabled":false,"links":{"a":"b"}}"#;
         let record = read(json).unwrap();
-        assert_eq!(record.form.one("Totp.Skew").unwrap(), Some("2"));
+        assert_eq!(record.form.one("Totp.Skew").unwrap(), Some("1"));
         assert_eq!(record.form.one("CodeLength").unwrap(), Some("6"));
         let left: Vec<_> = record.left.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(left, ["whatsapp", "news"]);
+    }
+
+    #[test]
+    fn what_factors_are_set_to_is_told_where_it_is_not_served() {
+        let service = |totp: &str| {
+            let json = r#"{"sid":"VA0123456789abcdef0123456789abcdef","totp":{"#;
+            let record = read(&format!("{json}{totp}}}}}")).unwrap();
+            let kept = ["Totp.CodeLength", "Totp.Skew", "Totp.TimeStep"];
+            let kept = kept.into_iter().filter(|name| record.form.one(name).unwrap().is_some()).count();
+            (kept, record.left.into_iter().map(|(path, _)| path).collect::<Vec<_>>())
+        };
+        let (kept, left) = service(r#""code_length":4,"skew":2,"time_step":20"#);
+        assert_eq!((kept, left), (1, vec!["totp.code_length".to_owned(), "totp.skew".to_owned()]));
+        assert_eq!(service(r#""code_length":6,"skew":1,"time_step":30"#), (3, Vec::new()));
     }
 
     #[test]
