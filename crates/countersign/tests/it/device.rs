@@ -87,12 +87,13 @@ async fn a_device_tells_where_it_is_woken_when_it_enrols() {
     {
         let (link, key) = (link(&server, "anna").await, path(name));
         let words = [&["device", "enroll", &link, "--key", &key][..], &more].concat();
-        assert_eq!(told(&server, &words).await["push"]["wakes"], wakes);
+        assert_eq!(server.told(&words).await["push"]["wakes"], wakes);
     }
     std::fs::write(path("token"), "t".repeat(4097)).unwrap();
     let link = link(&server, "anna").await;
-    let refused =
-        server.ran(&["device", "enroll", &link, "--key", &path("c"), "--push-token-file", &token]).await;
+    let refused = server
+        .ran(&["device", "enroll", &link, "--key", &path("c"), "--push-token-file", &path("token")])
+        .await;
     assert!(said(&refused).contains("push_token"), "{}", said(&refused));
 }
 

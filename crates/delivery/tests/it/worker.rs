@@ -8,7 +8,7 @@ use countersign_core::budget::{Day, Permit, Reservation, Standing, Treasury};
 use countersign_core::command::Answer;
 use countersign_core::delivery::DeliveryState;
 use countersign_core::health::{Board, Settings};
-use countersign_core::recipient::Recipient;
+use countersign_core::recipient::RecipientRef;
 use countersign_core::routing::{Route, Routes};
 use countersign_core::store::{Pending, Shown, Store as _};
 use countersign_core::tenancy::AdminChange;
@@ -65,7 +65,7 @@ impl Treasury for Till {
         false
     }
 
-    fn take<'a>(&'a self, _: Tenant, _: &'a Recipient, _: u64) -> Pending<'a, Permit> {
+    fn take<'a>(&'a self, _: Tenant, _: RecipientRef<'a>, _: u64) -> Pending<'a, Permit> {
         Box::pin(std::future::ready(Ok(Permit::Unmetered)))
     }
 
