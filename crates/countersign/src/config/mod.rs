@@ -73,6 +73,7 @@ pub(crate) struct Config {
     /// `[routing]`
     pub(crate) routing: Routing,
     /// `[push]`
+    #[serde(skip_serializing_if = "push::Push::is_empty")]
     pub(crate) push: push::Push,
     /// `[money]`
     pub(crate) money: Money,

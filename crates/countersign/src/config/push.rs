@@ -22,6 +22,11 @@ pub(crate) struct Push {
 }
 
 impl Push {
+    /// Whether it says nothing, so that nothing of it needs to be written.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.provider.is_none()
+    }
+
     /// What wakes devices. Needs a runtime.
     pub(crate) fn waker(
         &self,
@@ -58,7 +63,7 @@ pub(super) const SECTION: Section = Section {
     optional: true,
     fields: &[Field {
         key: "provider",
-        value: "\"phone\"",
+        value: "\"gateway\"",
         optional: true,
         about: "The name of a provider of the type `http`, such as one with `preset = \"fcm\"`. No route needs to name it.",
     }],

@@ -82,14 +82,14 @@ async fn a_device_tells_where_it_is_woken_when_it_enrols() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let path = |name: &str| directory.path().join(name).display().to_string();
-    std::fs::write(path("token"), "bk3RNwTe3H0:CI2k_HHw\n").unwrap();
-    for (name, more, wakes) in [("a", vec![], false), ("b", vec!["--push-token-file", &path("token")], true)]
-    {
+    let token = path("token");
+    std::fs::write(&token, "bk3RNwTe3H0:CI2k_HHw\n").unwrap();
+    for (name, more, wakes) in [("a", vec![], false), ("b", vec!["--push-token-file", &token], true)] {
         let (link, key) = (link(&server, "anna").await, path(name));
         let words = [&["device", "enroll", &link, "--key", &key][..], &more].concat();
         assert_eq!(server.told(&words).await["push"]["wakes"], wakes);
     }
-    std::fs::write(path("token"), "t".repeat(4097)).unwrap();
+    std::fs::write(&token, "t".repeat(4097)).unwrap();
     let link = link(&server, "anna").await;
     let refused = server
         .ran(&["device", "enroll", &link, "--key", &path("c"), "--push-token-file", &path("token")])

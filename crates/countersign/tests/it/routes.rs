@@ -14,7 +14,8 @@ const OPEN: [&str; 7] = [
 ];
 
 /// Routes of devices, which sign instead of showing a key.
-const SIGNED: [&str; 3] = ["/v1/devices/enroll", "/v1/devices/challenges", "/v1/challenges/{id}/respond"];
+const SIGNED: [&str; 4] =
+    ["/v1/devices/enroll", "/v1/devices/challenges", "/v1/devices/push_token", "/v1/challenges/{id}/respond"];
 
 /// Every operation of the served document: path and method.
 async fn operations(server: &Server) -> Vec<(String, Method)> {
