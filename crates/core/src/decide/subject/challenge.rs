@@ -166,7 +166,8 @@ fn new_challenge(
 }
 
 /// Forgets what cannot be open any more, and ends what the new challenge takes the place of: one of the same purpose and
-/// session, and the oldest when there are too many.
+/// session, and the oldest when there are too many. Those that a wrong code began or met go first, else whoever can enter
+/// codes would push out the one a person's device is asked about.
 fn make_room(turn: &Turn<'_>, row: &mut SubjectRow, new: &Challenge, changing: &mut Changing<'_>) {
     row.pushes.retain(|at| turn.now.since(*at) < DAY);
     let open = |id: &ChallengeId| {
@@ -174,16 +175,18 @@ fn make_room(turn: &Turn<'_>, row: &mut SubjectRow, new: &Challenge, changing: &
         known.filter(|known| known.status_at(turn.keys, turn.now) == ChallengeStatus::Pending)
     };
     row.open.retain(|id| open(id).is_some());
-    let over = (row.open.len() + 1).saturating_sub(limits::MAX_OPEN_CHALLENGES);
     let same = |known: &Challenge| {
         let session = new.binding.session.is_some() && new.binding.session == known.binding.session;
         session && new.purpose == known.purpose
     };
-    let mut place = 0;
+    let others = row.open.iter().copied().filter(|id| open(id).is_some_and(|known| !same(known)));
+    let mut leaving: Vec<_> = others.collect();
+    let over = (leaving.len() + 1).saturating_sub(limits::MAX_OPEN_CHALLENGES);
+    leaving.sort_by_key(|id| open(id).is_some_and(|known| known.checks_used == 0));
+    leaving.truncate(over);
     row.open.retain(|id| {
         let Some(known) = open(id) else { return false };
-        place += 1;
-        if place > over && !same(known) {
+        if !leaving.contains(id) && !same(known) {
             return true;
         }
         let mut ended = known.clone();

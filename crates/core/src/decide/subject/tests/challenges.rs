@@ -190,6 +190,29 @@ fn one_of_the_same_session_gives_way_and_the_ninth_pushes_the_first_out() {
 }
 
 #[test]
+fn what_wrong_codes_began_goes_before_what_waits_for_a_person() {
+    let mut world = World::new();
+    world.has_totp("ann");
+    let waiting = world.ask("ann");
+    let wrong = NewChallenge { code: Some(entered("000000")), ..world.new_challenge() };
+    let mut enter = || {
+        let answer = world.submit(world.named("ann"), Act::Challenge(Box::new(wrong.clone())));
+        subject(&answer).challenge.as_ref().unwrap().id
+    };
+    let tried = [enter(), enter()];
+    let later: Vec<_> = (3..limits::MAX_OPEN_CHALLENGES).map(|_| world.ask("ann")).collect();
+    assert_eq!(world.status(tried[0]), ChallengeStatus::Pending, "there are just as many as may be");
+    for gone in tried {
+        world.ask("ann");
+        assert_eq!(world.status(gone), ChallengeStatus::Superseded);
+        assert_eq!(world.status(waiting), ChallengeStatus::Pending);
+    }
+    world.ask("ann");
+    assert_eq!(world.status(waiting), ChallengeStatus::Superseded, "then the oldest");
+    assert!(later.iter().all(|id| world.status(*id) == ChallengeStatus::Pending));
+}
+
+#[test]
 fn an_expiry_is_written_down_once_and_not_before_its_time() {
     let mut world = World::new();
     world.has_totp("ann");
