@@ -83,10 +83,12 @@ async fn an_import_that_was_cut_off_goes_on() {
     );
 
     let server = Server::start(directory.path());
+    assert_eq!(factors_of(&server, "user-40").await, Some(1), "what was seen is still there");
     let rest = server.told(&["import", "csv", &file]).await;
     let count = |field: &str| rest[field].as_u64().unwrap();
     assert_eq!(count("imported") + count("there_already"), TOKENS as u64, "{rest}");
-    assert!(count("there_already") >= 40 && count("imported") > 0, "{rest}");
+    // How many of those before it were in: several go at once.
+    assert!(count("there_already") > 0 && count("imported") > 0, "{rest}");
     for n in 0..TOKENS {
         assert_eq!(factors_of(&server, &format!("user-{n}")).await, Some(1), "user-{n}");
     }
