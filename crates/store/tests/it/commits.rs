@@ -9,6 +9,7 @@ use countersign_core::store::{Store as _, Unavailable};
 use countersign_peers::{Postgres, Proxy, shared};
 use countersign_sim::test_ring;
 use countersign_store::postgres::{PostgresStore, Settings};
+use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::nodes::{Cluster, begin, requests, submit};
@@ -30,17 +31,23 @@ async fn journal_locked(cluster: &Cluster) -> Client {
     aside
 }
 
+/// A right code whose batch waits to be written until the lock beside it is rolled back.
+async fn right_code_held(cluster: &Cluster, node: &Arc<PostgresStore>) -> (Client, JoinHandle<Answer>) {
+    let mine = requests(node, 1);
+    let begun = begin(node, &mine, PHONE).await;
+    let aside = journal_locked(cluster).await;
+    let check = submit(node, mine.check(begun.id, &mine.code_of(&begun)));
+    cluster.until_waiting(1).await;
+    (aside, check)
+}
+
 /// The commit happened and nobody heard of it: the lane's row tells, and the right code is not told to be used up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_told_as_what_it_was() {
     let cluster = Cluster::new().await;
     let proxy = Proxy::to(shared().address());
     let node = behind(&proxy, &cluster).await;
-    let mine = requests(&node, 1);
-    let begun = begin(&node, &mine, PHONE).await;
-    let aside = journal_locked(&cluster).await;
-    let check = submit(&node, mine.check(begun.id, &mine.code_of(&begun)));
-    cluster.until_waiting(1).await;
+    let (aside, check) = right_code_held(&cluster, &node).await;
     proxy.hold(true);
     aside.batch_execute("ROLLBACK").await.unwrap();
     cluster.until_counted("SELECT max(batch) FROM lane", 3).await;
@@ -57,11 +64,7 @@ async fn a_batch_whose_connection_breaks_is_carried_out_once() {
     let cluster = Cluster::new().await;
     let proxy = Proxy::to(shared().address());
     let node = behind(&proxy, &cluster).await;
-    let mine = requests(&node, 1);
-    let begun = begin(&node, &mine, PHONE).await;
-    let aside = journal_locked(&cluster).await;
-    let check = submit(&node, mine.check(begun.id, &mine.code_of(&begun)));
-    cluster.until_waiting(1).await;
+    let (aside, check) = right_code_held(&cluster, &node).await;
     proxy.cut();
     // The old session, and the new one that prepares its statements.
     let waiting = "SELECT least(count(*), 2) FROM pg_stat_activity WHERE datname = current_database()
@@ -124,11 +127,7 @@ async fn what_nobody_waits_for_any_more_is_not_begun() {
 async fn a_batch_that_the_server_cut_off_is_decided_again() {
     let cluster = Cluster::new().await;
     let node = cluster.node(1).await;
-    let mine = requests(&node, 1);
-    let begun = begin(&node, &mine, PHONE).await;
-    let aside = journal_locked(&cluster).await;
-    let check = submit(&node, mine.check(begun.id, &mine.code_of(&begun)));
-    cluster.until_waiting(1).await;
+    let (aside, check) = right_code_held(&cluster, &node).await;
     let ended = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
                  WHERE datname = current_database() AND wait_event_type = 'Lock' AND backend_xid IS NOT NULL
                  AND query ~ 'INTO journal '";
